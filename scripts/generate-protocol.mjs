@@ -1,11 +1,11 @@
 // Generates src/protocol/generated from the .proto files that @temporalio/core-bridge ships and from our own under proto/.
 import { execFileSync } from "node:child_process";
-import { createRequire } from "node:module";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join, relative, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
+import { createRequire } from "node:module";
+import { dirname, join, relative } from "node:path";
+import { stamp } from "./fingerprint.mjs";
+import { protocolInputs, protocolStamp, root } from "./inputs.mjs";
 
-const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const require = createRequire(join(root, "package.json"));
 const packageFolder = (name) => dirname(require.resolve(`${name}/package.json`));
 const temporal = join(packageFolder("@temporalio/core-bridge"), "sdk-core/crates/protos/protos");
@@ -18,7 +18,9 @@ mkdirSync(work, { recursive: true });
 const fromRoot = (path) => relative(root, path).split("\\").join("/");
 const config = {
   version: "v2",
-  modules: [join(temporal, "api_upstream"), join(temporal, "testsrv_upstream"), join(temporal, "grpc"), join(root, "proto")].map((path) => ({ path: fromRoot(path) })),
+  modules: [join(temporal, "api_upstream"), join(temporal, "testsrv_upstream"), join(temporal, "grpc"), join(root, "proto")].map(
+    (path) => ({ path: fromRoot(path) }),
+  ),
 };
 const template = {
   version: "v2",
@@ -39,3 +41,5 @@ const run = (...args) => execFileSync(process.execPath, [buf, ...args], { cwd: r
 run("generate", "--config", join(work, "buf.yaml"), "--template", join(work, "buf.gen.yaml"));
 // The descriptors serve gRPC reflection and proto3 JSON.
 run("build", "--config", join(work, "buf.yaml"), "-o", join(out, "descriptors.binpb"));
+
+stamp(protocolStamp, protocolInputs());

@@ -28,12 +28,10 @@ export function setup() {
     process.exit(1);
   }
   const outdated = outdatedDependency();
+  // Not `npm ci`: it refuses a lock file whose optional packages for other platforms the registry in use does not have.
   if (outdated !== null)
     step(`installing dependencies (${outdated}); the first time takes a minute or two`, "npm", [
-      "ci",
-      "--no-audit",
-      "--no-fund",
-      "--loglevel=error",
+      ...["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"],
     ]);
   if (!isStamped(protocolStamp, protocolInputs()))
     step("generating the protocol", process.execPath, [join("scripts", "generate-protocol.mjs")]);

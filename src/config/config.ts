@@ -1,0 +1,243 @@
+import * as z from "zod/mini";
+import { err, ok, type Result } from "../base/result.ts";
+import { type DurationMs, hourMs, secondMs } from "../base/time.ts";
+import { defaultLimits, type Limits } from "../execution/limits.ts";
+import { nearest } from "./nearest.ts";
+import { formatBytes, formatDuration, parseBytes, parseCount, parseDuration } from "./quantity.ts";
+
+/** Everything that can be set about a server. `docs/configuration.md` explains each key. */
+export type Config = {
+  /** Path of the SQLite database, or `:memory:`. */
+  readonly db: string;
+  /** Address that every port listens on. */
+  readonly ip: string;
+  /** gRPC port; 0 lets the system choose. */
+  readonly port: number;
+  /** Port of health checks and metrics; 0 lets the system choose, null is off. */
+  readonly httpPort: number | null;
+  /** Namespaces that exist from the start. Those already in the database stay. */
+  readonly namespaces: readonly NamespaceConfig[];
+  /** Retention of namespaces that name none: how long a closed run can still be read. */
+  readonly retention: DurationMs;
+  /** Search attributes that the namespaces above know from the start, by name. */
+  readonly searchAttributes: { readonly [name: string]: SearchAttributeType };
+  readonly log: { readonly level: LogLevel; readonly format: LogFormat };
+  readonly limits: Limits & EdgeLimits;
+  readonly longPoll: LongPoll;
+  /** Serves the test service, by which clients may move the server's clock. Never for real work. */
+  readonly timeSkipping: boolean;
+};
+
+/** `retention` null takes the server's. */
+export type NamespaceConfig = { readonly name: string; readonly retention: DurationMs | null };
+
+export type EdgeLimits = {
+  /** Size of one gRPC request. */
+  readonly grpcReceiveBytes: number;
+  /** Polls that may wait at one time, all queues together. */
+  readonly openPolls: number;
+};
+
+/** How long a request may wait for news before it is answered without. */
+export type LongPoll = {
+  /** Of workers for tasks. */
+  readonly poll: DurationMs;
+  /** Of clients for new history events. */
+  readonly history: DurationMs;
+  /** Of clients for an update's outcome. */
+  readonly update: DurationMs;
+};
+
+export const searchAttributeTypes = ["Text", "Keyword", "Int", "Double", "Bool", "Datetime", "KeywordList"] as const;
+export type SearchAttributeType = (typeof searchAttributeTypes)[number];
+export const logLevels = ["trace", "debug", "info", "warn", "error", "silent"] as const;
+export type LogLevel = (typeof logLevels)[number];
+export const logFormats = ["pretty", "json"] as const;
+export type LogFormat = (typeof logFormats)[number];
+
+export const defaultConfig: Config = {
+  db: ".holdfast/holdfast.db",
+  ip: "127.0.0.1",
+  port: 7233,
+  httpPort: 8081,
+  namespaces: [{ name: "default", retention: null }],
+  retention: 72 * hourMs,
+  searchAttributes: {},
+  log: { level: "info", format: "json" },
+  limits: { ...defaultLimits, grpcReceiveBytes: 4 * 2 ** 20, openPolls: 20_000 },
+  longPoll: { poll: 60 * secondMs, history: 20 * secondMs, update: 20 * secondMs },
+  timeSkipping: false,
+};
+
+/** A configuration in part, each value as a person may write it: `retention: "3d"` as well as its milliseconds. */
+export type ConfigValues = { readonly [key: string]: unknown };
+
+/** Where values come from. Later layers win, key by key. */
+export type ConfigLayer = {
+  readonly values: ConfigValues;
+  /** How this source calls a key, for error messages: `--port`, `HOLDFAST_PORT`, `port in holdfast.yaml`. */
+  readonly nameOf: (path: readonly string[]) => string;
+};
+
+/** The defaults with `layers` laid over them, or one sentence for each thing that is wrong. */
+export function resolveConfig(layers: readonly ConfigLayer[]): Result<Config, readonly string[]> {
+  const merged: Record<string, unknown> = {};
+  const origins = new Map<string, ConfigLayer>();
+  merge(merged, { values: defaultConfig, nameOf: (path) => path.join(".") }, origins);
+  for (const layer of layers) merge(merged, layer, origins);
+  const parsed = schema.safeParse(merged, { reportInput: true });
+  return parsed.success ? ok(parsed.data) : err(parsed.error.issues.flatMap((issue) => sentences(issue, origins)));
+}
+
+/** Keys that lead to one value each, as paths: what files, environment and flags may set. */
+export const configPaths: readonly (readonly string[])[] = pathsOf(defaultConfig);
+
+/** The configuration as one line per key, in the notation that a configuration file uses, without secrets. */
+export const printable = (config: Config): string =>
+  configPaths.map((path) => `${path.join(".")}: ${printedValue(path, valueAt(config, path))}`).join("\n");
+
+const setting = <T>(expected: string, parse: (value: unknown) => T | undefined) =>
+  z.pipe(
+    z.unknown(),
+    z.transform((value, context): T => {
+      const parsed = parse(value);
+      if (parsed !== undefined) return parsed;
+      context.issues.push({ code: "custom", message: `expected ${expected}`, input: value });
+      return z.NEVER;
+    }),
+  );
+
+const oneOf = <const T extends string>(names: readonly T[]) =>
+  setting(`one of ${names.join(", ")}`, (value) =>
+    names.find((name) => typeof value === "string" && name.toLowerCase() === value.toLowerCase()),
+  );
+
+const parsePort = (value: unknown): number | undefined => {
+  const port = typeof value === "string" && /^\d+$/.test(value) ? Number(value) : value;
+  return typeof port === "number" && Number.isInteger(port) && port >= 0 && port <= 65_535 ? port : undefined;
+};
+const parseBoolean = (value: unknown): boolean | undefined => {
+  if (typeof value === "boolean") return value;
+  return value === "true" ? true : value === "false" ? false : undefined;
+};
+const filledText = (value: unknown): string | undefined => (typeof value === "string" && value.trim() !== "" ? value : undefined);
+
+const text = (what: string) => setting(what, filledText);
+const port = setting("a port number, 0 to 65535", parsePort);
+const portOrOff = setting("a port number, 0 to 65535, or `off`", (value) => (value === "off" || value === null ? null : parsePort(value)));
+const duration = setting("a duration such as 30s, 12h or 3d", parseDuration);
+const durationOrNull = setting("a duration such as 30s, 12h or 3d", (value) => (value === null ? null : parseDuration(value)));
+const boolean = setting("true or false", parseBoolean);
+const bytes = setting("a size such as 512KiB or 4MiB", parseBytes);
+const count = setting("a whole number above 0", parseCount);
+
+const schema = z.strictObject({
+  db: text("the path of a database file, or `:memory:`"),
+  ip: text("an IP address"),
+  port,
+  httpPort: portOrOff,
+  namespaces: z.array(z.strictObject({ name: text("a name"), retention: z._default(durationOrNull, null) }), {
+    error: "expected a list of namespaces",
+  }),
+  retention: duration,
+  searchAttributes: z.record(z.string(), oneOf(searchAttributeTypes), { error: "expected a mapping of names to types" }),
+  log: z.strictObject({ level: oneOf(logLevels), format: oneOf(logFormats) }),
+  limits: z.strictObject({
+    blobSizeError: bytes,
+    memoSizeError: bytes,
+    historySizeError: bytes,
+    historyCountError: count,
+    suggestContinueAsNewSize: bytes,
+    suggestContinueAsNewCount: count,
+    pendingActivities: count,
+    pendingChildren: count,
+    pendingSignals: count,
+    pendingCancels: count,
+    signalsPerRun: count,
+    updatesInFlight: count,
+    updatesInFlightBytes: bytes,
+    updatesPerRun: count,
+    bufferedEvents: count,
+    bufferedBytes: bytes,
+    idLength: count,
+    activityFailureBytes: bytes,
+    grpcReceiveBytes: bytes,
+    openPolls: count,
+  }),
+  longPoll: z.strictObject({ poll: duration, history: duration, update: duration }),
+  timeSkipping: boolean,
+});
+
+function isMapping(value: unknown): value is ConfigValues {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function merge(into: Record<string, unknown>, layer: ConfigLayer, origins: Map<string, ConfigLayer>): void {
+  const lay = (target: Record<string, unknown>, values: ConfigValues, path: readonly string[]): void => {
+    for (const [key, value] of Object.entries(values)) {
+      if (value === undefined) continue;
+      const here = [...path, key];
+      origins.set(here.join("."), layer);
+      if (!isMapping(value)) target[key] = value;
+      else {
+        // Copied, so that a later layer never writes into the defaults or into a caller's object.
+        const inner = isMapping(target[key]) ? { ...target[key] } : {};
+        target[key] = inner;
+        lay(inner, value, here);
+      }
+    }
+  };
+  lay(into, layer.values, []);
+}
+
+type Issue = z.core.$ZodIssue;
+
+function sentences(issue: Issue, origins: ReadonlyMap<string, ConfigLayer>): readonly string[] {
+  const path = issue.path.map(String);
+  if (issue.code === "unrecognized_keys") return issue.keys.map((key) => unknownKey([...path, key], origins));
+  const value = issue.input === undefined ? "" : `, not ${JSON.stringify(issue.input)}`;
+  const expected = issue.code === "invalid_type" ? expectedType(issue.expected) : issue.message;
+  return [`${nameOf(path, origins)}: ${expected}${value}`];
+}
+
+const expectedType = (type: string): string => (type === "object" || type === "record" ? "expected a mapping" : `expected ${type}`);
+
+function unknownKey(path: readonly string[], origins: ReadonlyMap<string, ConfigLayer>): string {
+  const key = path.at(-1) ?? "";
+  const siblings = configPaths.filter(
+    (known) => known.length >= path.length && path.slice(0, -1).every((part, index) => known[index] === part),
+  );
+  const names = [...new Set(siblings.map((known) => known[path.length - 1] ?? ""))];
+  const meant = nearest(key, names);
+  return `${nameOf(path, origins)}: unknown key${meant === undefined ? "" : `, did you mean \`${meant}\`?`}`;
+}
+
+/** The source of a value is that of the longest part of its path that some source has set. */
+function nameOf(path: readonly string[], origins: ReadonlyMap<string, ConfigLayer>): string {
+  for (let length = path.length; length > 0; length--) {
+    const layer = origins.get(path.slice(0, length).join("."));
+    if (layer !== undefined) return layer.nameOf(path);
+  }
+  return path.join(".");
+}
+
+function pathsOf(values: ConfigValues, path: readonly string[] = []): readonly (readonly string[])[] {
+  return Object.entries(values).flatMap(([key, value]) =>
+    isMapping(value) && key !== "searchAttributes" ? pathsOf(value, [...path, key]) : [[...path, key]],
+  );
+}
+
+const valueAt = (config: Config, path: readonly string[]): unknown =>
+  path.reduce<unknown>((value, key) => (isMapping(value) ? value[key] : undefined), config);
+
+function printedValue(path: readonly string[], value: unknown): string {
+  const [group, key = ""] = path;
+  if (path.join(".") === "db") return withoutPassword(String(value));
+  if (group === "httpPort" && value === null) return "off";
+  if (typeof value === "number" && (group === "longPoll" || group === "retention")) return formatDuration(value);
+  if (typeof value === "number" && group === "limits" && /Size|Bytes/.test(key)) return formatBytes(value);
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+/** A database address may be a URL with credentials. */
+const withoutPassword = (db: string): string => db.replace(/^(\w+:\/\/[^:/@]*):[^@]*@/, "$1:***@");

@@ -19,7 +19,7 @@ const dataFiles = {
     onLoad({ filter: /\/src\/.*\.ts$/ }, ({ path }) => {
       const contents = readFileSync(path, "utf8").replace(/new URL\("(\.[^"]+)", import\.meta\.url\)/g, (whole, relative) => {
         const file = resolve(dirname(path), relative);
-        if (!existsSync(file)) return whole;
+        if (!file.startsWith(join(root, "src")) || !existsSync(file)) return whole;
         copyFileSync(file, join(out, basename(file)));
         return `new URL("./${basename(file)}", import.meta.url)`;
       });
@@ -47,7 +47,7 @@ const common = {
   logLevel: "warning",
 };
 const entry = (names) => Object.fromEntries(Object.entries(names).filter(([, path]) => existsSync(join(root, path))));
-const server = entry({ holdfast: "src/cli/holdfast.ts", main: "src/main.ts" });
+const server = existsSync(join(root, "src/main.ts")) ? { holdfast: "src/cli/holdfast.ts", main: "src/main.ts" } : {};
 const examples = entry({ run: "examples/run.ts" });
 
 if (Object.keys(server).length > 0)

@@ -1,0 +1,56 @@
+import { Command, CommanderError, Help } from "commander";
+import { type CliContext, exitCodes, type Finish, UsageError } from "./context.ts";
+import { addDevCommand } from "./dev.ts";
+import { addServerCommand } from "./server.ts";
+import { addTestServerCommand } from "./test-server.ts";
+import { addVersionCommand } from "./version.ts";
+
+/** Carries out one command line (without node and script) and returns the exit code. */
+export async function runCli(args: readonly string[], context: CliContext): Promise<number> {
+  let exitCode: number = exitCodes.ok;
+  const finish = (code: number): void => {
+    exitCode = code;
+  };
+  try {
+    await program(context, finish).parseAsync(inOurWords(args), { from: "user" });
+    return exitCode;
+  } catch (error) {
+    // Commander has printed its own message by now.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+    if (error instanceof UsageError) {
+      for (const sentence of error.sentences) context.complain(`holdfast: ${sentence}`);
+      return exitCodes.usage;
+    }
+    throw error;
+  }
+}
+
+/** Temporal's testing packages start their test server as `<command> PORT …`. */
+const inOurWords = (args: readonly string[]): readonly string[] => (/^\d+$/.test(args[0] ?? "") ? ["test-server", ...args] : args);
+
+function program(context: CliContext, finish: Finish): Command {
+  const holdfast = new Command("holdfast")
+    .description("Durable execution for any Temporal SDK, in one process.")
+    .configureOutput({ writeOut: (text) => context.print(text.trimEnd()), writeErr: (text) => context.complain(text.trimEnd()) })
+    .configureHelp({ subcommandTerm: (command) => new Help().subcommandTerm(command).replace(" [options]", "") })
+    .exitOverride()
+    .enablePositionalOptions()
+    .showSuggestionAfterError()
+    .addHelpText(
+      "after",
+      `
+Start here:
+  holdfast dev                          a server on this machine, data in ./.holdfast
+  holdfast dev --db :memory:            the same, forgetting everything at the end
+  holdfast server --config FILE         a server to keep running
+
+Every setting of a server can be given in a file (--config), as HOLDFAST_* in the environment, or as a flag; the later wins.
+
+Exit codes: 0 success, 1 failure, 2 wrong usage or configuration.`,
+    );
+  addDevCommand(holdfast, context, finish);
+  addServerCommand(holdfast, context, finish);
+  addVersionCommand(holdfast, context);
+  addTestServerCommand(holdfast, context, finish);
+  return holdfast;
+}

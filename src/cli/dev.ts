@@ -1,0 +1,44 @@
+import { resolve } from "node:path";
+import type { Command } from "commander";
+import type { Config, ConfigValues } from "../config/config.ts";
+import { version } from "../version.ts";
+import type { Addresses, CliContext, Finish } from "./context.ts";
+import { addServerOptions, configOf, type ServerOptions } from "./server-options.ts";
+
+/** Short enough that a laptop does not collect history, readable by people. */
+const devDefaults: ConfigValues = { retention: "24h", log: { level: "info", format: "pretty" } };
+
+export function addDevCommand(program: Command, context: CliContext, finish: Finish): void {
+  addServerOptions(program.command("dev"))
+    .summary("run a server for development, data in ./.holdfast")
+    .description("Runs a server for development: everything on, a readable log, data in ./.holdfast unless --db says otherwise.")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  holdfast dev
+  holdfast dev --db :memory: --port 0 --http-port off
+  holdfast dev --namespace orders=48h --search-attribute CustomerId=Keyword`,
+    )
+    .action(async (options: ServerOptions) => {
+      const config = await configOf(devDefaults, options, context.environment);
+      finish(await context.serve(config, (addresses) => banner(config, addresses)));
+    });
+}
+
+function banner(config: Config, { address, httpAddress }: Addresses): string {
+  const lines = [
+    `Holdfast ${version}`,
+    "",
+    `  gRPC         ${address}`,
+    httpAddress === null ? "  HTTP         off" : `  HTTP         http://${httpAddress}  (/healthz /readyz /metrics)`,
+    config.db === ":memory:" ? "  Data         in memory: gone when this process ends" : `  Data         ${resolve(config.db)}`,
+    `  Namespaces   ${config.namespaces.map(({ name }) => name).join(", ")}`,
+    "",
+    "Point a worker and a client of any Temporal SDK at the gRPC address, without TLS. In TypeScript:",
+    `  await NativeConnection.connect({ address: "${address}" })`,
+    "Ctrl-C stops the server; what it has accepted goes on at the next start.",
+    "",
+  ];
+  return lines.join("\n");
+}

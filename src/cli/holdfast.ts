@@ -1,0 +1,31 @@
+import { runCli } from "./cli.ts";
+import { serve } from "./serve.ts";
+
+const print = (text: string): void => {
+  if (text !== "") process.stdout.write(`${text}\n`);
+};
+const complain = (text: string): void => {
+  process.stderr.write(`${text}\n`);
+};
+
+const exitCode = await runCli(process.argv.slice(2), {
+  environment: process.env,
+  print,
+  complain,
+  serve: async (config, announce) => {
+    // Loaded here, so that help and version need not wait for it.
+    const { Holdfast } = await import("../main.ts");
+    return serve({
+      config,
+      start: Holdfast.start,
+      started: (addresses) => print(announce(addresses)),
+      complain,
+      onSignal: (listener) => {
+        process.on("SIGINT", listener);
+        process.on("SIGTERM", listener);
+      },
+    });
+  },
+});
+// A server that was told to stop has nothing left to say, whatever handle a library may still hold.
+process.exit(exitCode);

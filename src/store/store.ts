@@ -5,7 +5,12 @@ import type { VisibilityQuery } from "../execution/visibility/filter.ts";
 export type RunKey = { readonly namespaceId: string; readonly workflowId: string; readonly runId: string };
 
 /** A run as stored: one core and keyed items, so that a transition writes only what it changed. */
-export type StoredRun = { readonly key: RunKey; readonly version: number; readonly core: Uint8Array; readonly items: readonly StoredItem[] };
+export type StoredRun = {
+  readonly key: RunKey;
+  readonly version: number;
+  readonly core: Uint8Array;
+  readonly items: readonly StoredItem[];
+};
 
 /** `kind` is a small number (see `execution/stored-run.ts`), `id` is unique within the kind. */
 export type StoredItem = ItemKey & { readonly value: Uint8Array };
@@ -105,8 +110,9 @@ export type QueueKey = { readonly namespaceId: string; readonly taskQueue: strin
 export type Store = {
   /**
    * Writes each change as a whole or not at all, and returns one outcome per change, in order. All that can share a transaction share one,
-   * and its data is on disk when the promise resolves. A change whose run version or current run does not match is a "conflict"
-   * and leaves the others alone. Later changes of one call see the earlier ones. At most `changesPerCommitMax` (1,024).
+   * and its data is on disk when the promise resolves. A change whose run version or current run does not match, or that puts a task or
+   * an outbox entry of a run that is not there, is a "conflict" and leaves the others alone. Later changes of one call see the earlier ones.
+   * A change writes a run once and makes at most one run of a workflow id current. At most `changesPerCommitMax` (1,024).
    */
   commit(changes: readonly Change[]): Promise<readonly ChangeOutcome[]>;
 
@@ -124,14 +130,26 @@ export type Store = {
   /** Queues that have a backlog, with its size and the age of its oldest task. */
   readQueues(): Promise<readonly (QueueKey & { readonly count: number; readonly oldestEnqueuedAt: EpochMs })[]>;
   /** Runs whose `wakeAt` is at most `until`, earliest first, beginning after the given position; at most `limit`. */
-  readWakes(until: EpochMs, after: { wakeAt: EpochMs; runId: string } | null, limit: number): Promise<readonly { readonly key: RunKey; readonly wakeAt: EpochMs }[]>;
+  readWakes(
+    until: EpochMs,
+    after: { wakeAt: EpochMs; runId: string } | null,
+    limit: number,
+  ): Promise<readonly { readonly key: RunKey; readonly wakeAt: EpochMs }[]>;
   /** Outbox entries by order, beginning after the given one; at most `limit`. */
   readOutbox(afterOrder: number, limit: number): Promise<readonly OutboxEntry[]>;
 
-  /** Executions that match, in the query's order; at most `limit`. `after` is the opaque `next` of the page before. */
-  listExecutions(page: { namespaceId: string; query: VisibilityQuery; limit: number; after: string | null }): Promise<{ readonly executions: readonly ListedExecution[]; readonly next: string | null }>;
-  /** How many match, in all and (with `groupBy`) per value. */
-  countExecutions(count: { namespaceId: string; query: VisibilityQuery }): Promise<{ readonly total: number; readonly groups: readonly { readonly value: string | number | boolean | null; readonly count: number }[] }>;
+  /** Executions that match, in the query's order (an absent value sorts below every other, an absent close time above); at most `limit`. `after` is the opaque `next` of the page before; rejects with PageTokenError if it is none. */
+  listExecutions(page: {
+    namespaceId: string;
+    query: VisibilityQuery;
+    limit: number;
+    after: string | null;
+  }): Promise<{ readonly executions: readonly ListedExecution[]; readonly next: string | null }>;
+  /** How many match, in all and (with `groupBy`) per value: the largest groups first, at most `groupsMax` (1,000). A list is one value: its JSON text. */
+  countExecutions(count: { namespaceId: string; query: VisibilityQuery }): Promise<{
+    readonly total: number;
+    readonly groups: readonly { readonly value: string | number | boolean | null; readonly count: number }[];
+  }>;
 
   readNamespaces(): Promise<readonly NamespaceRecord[]>;
   /** Writes a namespace if its stored version is one less than the given one (0: none). */
@@ -139,7 +157,7 @@ export type Store = {
 
   /** Runs of a namespace that closed at or before the given time, oldest first; at most `limit`. */
   readClosedRuns(namespaceId: string, closedUntil: EpochMs, limit: number): Promise<readonly RunKey[]>;
-  /** Removes runs with all that belongs to them (items, history, tasks, visibility, current pointer when it points to them). */
+  /** Removes runs with all that belongs to them (items, history, tasks, outbox, visibility, current pointer when it points to them). */
   deleteRuns(keys: readonly RunKey[]): Promise<void>;
 
   /** Every run, by run id, beginning after the given one: for verification and export. At most `limit`. */
@@ -154,4 +172,10 @@ export class StoreError extends Error {
   override readonly name = "StoreError";
 }
 
+/** A page token that no list gave, or that is of a query with another order. It came from a caller: refuse it, do not retry. */
+export class PageTokenError extends Error {
+  override readonly name = "PageTokenError";
+}
+
 export const changesPerCommitMax = 1024;
+export const groupsMax = 1000;

@@ -1,0 +1,42 @@
+import { present } from "../../base/assert.ts";
+import type { Change, ChangeOutcome, RunKey } from "../store.ts";
+import type { Histories } from "./history.ts";
+import type { Outbox } from "./outbox.ts";
+import type { Runs } from "./runs.ts";
+import type { Tasks } from "./tasks.ts";
+import type { Visibility } from "./visibility.ts";
+
+export type Tables = {
+  readonly runs: Runs;
+  readonly histories: Histories;
+  readonly tasks: Tasks;
+  readonly outbox: Outbox;
+  readonly visibility: Visibility;
+};
+
+/** Writes one change inside the caller's transaction. All that can conflict is looked at before the first write, so a conflict leaves nothing to undo. */
+export function applyChange(tables: Tables, change: Change): ChangeOutcome {
+  const { runs, histories, tasks, outbox, visibility } = tables;
+  if (!fits(runs, change)) return "conflict";
+  for (const write of change.runs) {
+    const run = runs.write(write);
+    for (const batch of write.history) histories.append(run, batch);
+    if (write.visibility !== null) visibility.put(run, write.key, write.visibility);
+  }
+  for (const task of change.deleteTasks) withRun(runs, task, (run) => tasks.delete(run, task));
+  for (const entry of change.deleteOutbox) withRun(runs, entry, (run) => outbox.delete(run, entry));
+  for (const task of change.putTasks) tasks.put(present(runs.find(task.run), "run of the task").number, task);
+  for (const entry of change.putOutbox) outbox.put(present(runs.find(entry.run), "run of the outbox entry").number, entry);
+  return "committed";
+}
+
+function fits(runs: Runs, { runs: writes, putTasks, putOutbox }: Change): boolean {
+  const isWritten = (runId: string): boolean => writes.some(({ key }) => key.runId === runId);
+  return writes.every(runs.fits) && [...putTasks, ...putOutbox].every(({ run }) => isWritten(run.runId) || runs.find(run) !== null);
+}
+
+/** A run that is gone took its tasks and outbox entries with it. */
+function withRun(runs: Runs, { run }: { readonly run: RunKey }, remove: (run: number) => void): void {
+  const row = runs.find(run);
+  if (row !== null) remove(row.number);
+}

@@ -1,0 +1,221 @@
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeFileSync, writeSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import Sqlite from "better-sqlite3";
+import { afterAll, describe, expect, test } from "vitest";
+import { bytes, change, creation, runKey, update, visibility } from "../contract/material.ts";
+import { storeContract } from "../contract.ts";
+import { type Store, StoreError } from "../store.ts";
+import { migrations } from "./schema.ts";
+import { openSqlite } from "./sqlite.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "holdfast-sqlite-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+let files = 0;
+const freshPath = (): string => join(folder, `${++files}.db`);
+
+storeContract("sqlite in memory", () => openSqlite({ path: ":memory:" }));
+
+const paths = new WeakMap<Store, string>();
+async function openFile(path = freshPath()): Promise<Store> {
+  const store = await openSqlite({ path });
+  paths.set(store, path);
+  return store;
+}
+
+storeContract("sqlite in a file", openFile, async (store) => {
+  await store.close();
+  return openFile(paths.get(store));
+});
+
+/** The start of a worker process: numbered creations, each number printed once it is acknowledged. */
+const committer = join(import.meta.dirname, "sqlite.test-committer.ts");
+function startCommitter(path: string) {
+  const child = spawn(process.execPath, ["--import", "tsx", committer, path], { stdio: ["ignore", "pipe", "inherit"] });
+  return { child, lines: createInterface({ input: child.stdout }) };
+}
+
+describe("one process owns the file", () => {
+  test("a second opener in this process is refused with the owner's id", async () => {
+    const path = freshPath();
+    const store = await openSqlite({ path });
+    await expect(openSqlite({ path })).rejects.toThrow(new StoreError(`database \`${path}\` is in use by process ${process.pid}`));
+    expect(await store.commit([change({ runs: [creation(runKey(1))] })])).toEqual(["committed"]);
+    await store.close();
+    const next = await openSqlite({ path });
+    expect(await next.readRuns("", 10)).toEqual([runKey(1)]);
+    await next.close();
+  });
+
+  test("a second opener is refused while another process lives, and let in once it is killed", async () => {
+    const path = freshPath();
+    const { child, lines } = startCommitter(path);
+    await once(lines, "line");
+    await expect(openSqlite({ path })).rejects.toThrow(`is in use by process ${child.pid}`);
+    child.kill("SIGKILL");
+    await once(child, "close");
+    const store = await openSqlite({ path });
+    expect(readFileSync(`${path}.pid`, "utf8")).toBe(`${process.pid}\n`);
+    await store.close();
+  });
+
+  test("closing carries the log over and leaves one file", async () => {
+    const path = freshPath();
+    const store = await openSqlite({ path });
+    await store.commit([change({ runs: [creation(runKey(1))] })]);
+    await store.close();
+    await store.close();
+    expect([path, `${path}-wal`, `${path}-shm`, `${path}.pid`].map((file) => existsSync(file))).toEqual([true, false, false, false]);
+  });
+});
+
+describe("what is not ours to open", () => {
+  test("a database of a newer version", async () => {
+    const path = freshPath();
+    await (await openSqlite({ path })).close();
+    const db = new Sqlite(path);
+    db.prepare("INSERT INTO migrations (number, applied_at) VALUES (?, 0)").run(migrations.length + 1);
+    db.close();
+    await expect(openSqlite({ path })).rejects.toThrow(
+      `was written by a newer version (schema ${migrations.length + 1}, this program knows ${migrations.length})`,
+    );
+  });
+
+  test("another program's database", async () => {
+    const path = freshPath();
+    const db = new Sqlite(path);
+    db.exec("CREATE TABLE theirs (a)");
+    db.close();
+    await expect(openSqlite({ path })).rejects.toThrow(new StoreError(`\`${path}\` is a database of another program`));
+  });
+
+  test("a file that is no database", async () => {
+    const path = freshPath();
+    const content = "this is plain text, long enough to be taken for a header of one hundred bytes: ".repeat(20);
+    writeFileSync(path, content);
+    await expect(openSqlite({ path })).rejects.toThrow(new StoreError(`\`${path}\` is not a database`));
+    expect(readFileSync(path, "utf8")).toBe(content);
+  });
+
+  test("a folder, or a file in a folder that does not exist", async () => {
+    await expect(openSqlite({ path: folder })).rejects.toThrow(StoreError);
+    await expect(openSqlite({ path: join(folder, "absent", "a.db") })).rejects.toThrow("cannot be opened");
+  });
+});
+
+test("each acknowledged commit outlives kill -9, again and again, and the file stays sound", { timeout: 60_000 }, async () => {
+  const path = freshPath();
+  let acknowledged = 0;
+  for (const linesUntilKill of [1, 40, 160, 20]) {
+    const { child, lines } = startCommitter(path);
+    let seen = 0;
+    lines.on("line", (line) => {
+      acknowledged = Math.max(acknowledged, Number(line));
+      if (++seen === linesUntilKill) child.kill("SIGKILL");
+    });
+    await once(child, "close");
+
+    const store = await openSqlite({ path });
+    for (let number = 1; number <= acknowledged; number++) {
+      const run = await store.loadRun(runKey(number));
+      expect(run, `run ${number} of ${acknowledged} acknowledged`).not.toBeNull();
+      expect(await store.readHistory(runKey(number), { fromEventId: 1, toEventId: 9, eventsMax: 9 })).toHaveLength(run?.version ?? 0);
+    }
+    await store.close();
+    const db = new Sqlite(path);
+    expect(db.pragma("integrity_check", { simple: true })).toBe("ok");
+    db.close();
+  }
+  expect(acknowledged).toBeGreaterThan(200);
+});
+
+test("the log and the file stay bounded when the same runs are written over and over", async () => {
+  const path = freshPath();
+  const store = await openSqlite({ path });
+  const core = new Uint8Array(50_000);
+  for (let version = 0; version < 2_000; version++) await store.commit([change({ runs: [update(runKey(1), version, { core })] })]);
+  expect(statSync(`${path}-wal`).size).toBeLessThan(33 * 1024 * 1024);
+  expect(statSync(path).size).toBeLessThan(1024 * 1024);
+  expect(await store.sizeBytes()).toBe(statSync(path).size + statSync(`${path}-wal`).size);
+  await store.close();
+});
+
+const cannotMount = process.platform !== "linux" ? "not Linux" : process.getuid?.() !== 0 ? "not root" : mountRefused();
+
+/** Containers may forbid it even to root. */
+function mountRefused(): string | null {
+  const at = join(folder, "probe");
+  mkdirSync(at);
+  try {
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=1m", "tmpfs", at], { stdio: "ignore" });
+    execFileSync("umount", [at]);
+    return null;
+  } catch {
+    return "mount is not allowed";
+  }
+}
+
+test.skipIf(cannotMount !== null)(
+  `a full disk rejects the commit and writes nothing; with space again it goes on${cannotMount === null ? "" : ` (skipped: ${cannotMount})`}`,
+  async () => {
+    const at = join(folder, "small-disk");
+    mkdirSync(at);
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=4m", "tmpfs", at]);
+    try {
+      const filler = join(at, "filler");
+      fillWith(filler, 1024 * 1024);
+      const path = join(at, "store.db");
+      const store = await openSqlite({ path });
+      const write = (number: number) =>
+        store.commit([
+          change({
+            runs: [
+              creation(runKey(number), {
+                core: new Uint8Array(100_000).fill(number),
+                visibility: visibility({ startTime: number }),
+                becomeCurrent: { expectedRunId: null },
+              }),
+            ],
+          }),
+          change({ runs: [creation(runKey(1_000 + number), { putItems: [{ kind: 1, id: "a", value: bytes("value") }] })] }),
+        ]);
+      let written = 0;
+      const refusal = await (async (): Promise<unknown> => {
+        try {
+          for (; written < 100; written++) await write(written);
+        } catch (error) {
+          return error;
+        }
+      })();
+      expect(refusal).toBeInstanceOf(StoreError);
+      expect(String(refusal)).toMatch(/is full|cannot be read or written/);
+      expect(written).toBeGreaterThan(3);
+      const count = async () => (await store.readRuns("", 1_000)).length;
+      expect(await count()).toBe(2 * written);
+      expect(await store.currentRunId(runKey(written))).toBeNull();
+      await expect(write(written)).rejects.toThrow(StoreError);
+
+      rmSync(filler);
+      expect(await write(written)).toEqual(["committed", "committed"]);
+      expect(await count()).toBe(2 * written + 2);
+      await store.close();
+      const again = await openSqlite({ path });
+      expect(await again.readRuns("", 1_000)).toHaveLength(2 * written + 2);
+      await again.close();
+      const db = new Sqlite(path);
+      expect(db.pragma("integrity_check", { simple: true })).toBe("ok");
+      db.close();
+    } finally {
+      execFileSync("umount", ["-l", at]);
+    }
+  },
+);
+
+function fillWith(path: string, size: number): void {
+  const file = openSync(path, "w");
+  writeSync(file, new Uint8Array(size));
+  closeSync(file);
+}

@@ -1,0 +1,12 @@
+import {
+  RespondWorkflowTaskFailedRequest,
+  RespondWorkflowTaskFailedResponse,
+} from "../../../protocol/generated/temporal/api/workflowservice/v1/request_response.ts";
+import { method } from "../method.ts";
+import { bounded, requiredToken } from "../validate.ts";
+
+export const respondWorkflowTaskFailed = method({
+  request: RespondWorkflowTaskFailedRequest,
+  response: RespondWorkflowTaskFailedResponse,
+  validate: (request) => requiredToken(request.taskToken) ?? bounded("Identity", request.identity),
+});

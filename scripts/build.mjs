@@ -4,6 +4,7 @@ import { execFileSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { build } from "esbuild";
+import { buildExamples } from "../examples/build.mjs";
 import { stamp } from "./fingerprint.mjs";
 import { buildInputs, buildStamp, root } from "./inputs.mjs";
 
@@ -28,14 +29,6 @@ const dataFiles = {
   },
 };
 
-/** Examples use the server as a library: they share the built one. */
-const builtLibrary = {
-  name: "built-library",
-  setup({ onResolve }) {
-    onResolve({ filter: /\/src\/main\.ts$/ }, () => ({ path: "../main.js", external: true }));
-  },
-};
-
 const common = {
   absWorkingDir: root,
   bundle: true,
@@ -46,9 +39,7 @@ const common = {
   sourcesContent: false,
   logLevel: "warning",
 };
-const entry = (names) => Object.fromEntries(Object.entries(names).filter(([, path]) => existsSync(join(root, path))));
 const server = existsSync(join(root, "src/main.ts")) ? { holdfast: "src/cli/holdfast.ts", main: "src/main.ts" } : {};
-const examples = entry({ run: "examples/run.ts" });
 
 if (Object.keys(server).length > 0)
   await build({
@@ -66,8 +57,7 @@ if (Object.keys(server).length > 0)
     banner: { js: 'import { createRequire as requireFrom } from "node:module"; const require = requireFrom(import.meta.url);' },
     plugins: [dataFiles],
   });
-if (Object.keys(examples).length > 0)
-  await build({ ...common, entryPoints: examples, outdir: join(out, "examples"), packages: "external", plugins: [builtLibrary] });
+await buildExamples();
 
 if (process.argv.includes("--types"))
   execFileSync(

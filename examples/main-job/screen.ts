@@ -7,6 +7,9 @@ export const dim = paint(2);
 export const red = paint(31);
 export const green = paint(32);
 
+// A reader that went away (`npm start | head`) ends the job.
+process.stdout.on("error", () => process.exit(1));
+
 export const say = (line = ""): void => void process.stdout.write(`${line}\n`);
 
 export type Timeline = (actor: string, text: string) => void;

@@ -5,7 +5,7 @@ import { removeUnusedQueues } from "./names.ts";
 import { applicationId, migrate } from "./schema.ts";
 
 const mib = 1024 * 1024;
-export const pageSizeBytes = 4096;
+const pageSizeBytes = 4096;
 /** Pages in the write-ahead log before they are carried over to the database file. */
 const checkpointPages = 4096;
 /** The log is cut back to this size after a burst. */

@@ -2,6 +2,7 @@ import { assertNever, present } from "../../base/assert.ts";
 import type { Comparison, VisibilityField, VisibilityFilter, VisibilityValue } from "../../execution/visibility/filter.ts";
 import { IndexedValueType } from "../../protocol/generated/temporal/api/enums/v1/common.ts";
 import { encodeRunId } from "./run-id.ts";
+import { closeOrderOfOpenRuns } from "./schema.ts";
 
 /** A piece of SQL whose values all travel as parameters, in order. */
 export type Sql = { readonly text: string; readonly parameters: readonly SqlValue[] };
@@ -11,7 +12,7 @@ const sql = (text: string, ...parameters: readonly SqlValue[]): Sql => ({ text, 
 const joined = (parts: readonly Sql[], separator: string): Sql =>
   sql(`(${parts.map(({ text }) => text).join(separator)})`, ...parts.flatMap(({ parameters }) => parameters));
 
-/** A filter as a condition over `visibility v LEFT JOIN runs r`. Three-valued like SQL: an absent value neither matches a comparison nor its negation. */
+/** A filter as a condition over `visibility v JOIN runs r`. Three-valued like SQL: an absent value neither matches a comparison nor its negation. */
 export function conditionOf(filter: VisibilityFilter): Sql {
   switch (filter.op) {
     case "and":
@@ -141,13 +142,15 @@ function columnOf({ name, system }: VisibilityField): Column | null {
 }
 
 /**
- * What the filter's own terms on the close time say about `close_order`. It follows from them and so changes no result, but it
- * lets the index on that order find where to begin and end.
+ * What the filter's own terms on the close time say about `close_order`: the same, and that the run is closed. This follows from them and
+ * so changes no result, but it lets the index on that order find where to begin and end.
  */
-export function closeOrderBounds(filter: VisibilityFilter | null): readonly Sql[] {
-  if (filter === null) return [];
+export function closeOrderBounds(filter: VisibilityFilter): readonly Sql[] {
   if (filter.op === "and") return filter.of.flatMap(closeOrderBounds);
   if ((filter.op !== "compare" && filter.op !== "between") || !filter.field.system || filter.field.name !== "CloseTime") return [];
   if (filter.op === "between") return [sql("v.close_order BETWEEN ? AND ?", encodeValue(filter.low), encodeValue(filter.high))];
-  return filter.comparison === "!=" ? [] : [sql(`v.close_order ${filter.comparison} ?`, encodeValue(filter.value))];
+  const isClosed = sql("v.close_order < ?", closeOrderOfOpenRuns);
+  if (filter.comparison === "!=") return [isClosed];
+  const bound = sql(`v.close_order ${filter.comparison} ?`, encodeValue(filter.value));
+  return filter.comparison.startsWith(">") ? [bound, isClosed] : [bound];
 }

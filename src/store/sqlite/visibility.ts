@@ -10,8 +10,9 @@ import { closeOrderBounds, conditionOf, fieldValue, type Sql, type SqlValue, sor
 
 export type Visibility = ReturnType<typeof openVisibility>;
 
-// A left join, because SQLite leaves it out of a count that asks for nothing of `runs`, and makes it an inner one when a condition does.
-const from = "FROM visibility v LEFT JOIN runs r ON r.number = v.run";
+const withRuns = "FROM visibility v JOIN runs r ON r.number = v.run";
+/** Most counts ask for nothing of `runs`, and then an index of `visibility` answers them. */
+const fromFor = (parts: readonly Sql[]): string => (parts.some(({ text }) => /\br\./.test(text)) ? withRuns : "FROM visibility v");
 
 /** The rows that lists and counts of executions are made of. */
 export function openVisibility(db: Database, names: Names) {
@@ -83,7 +84,7 @@ export function openVisibility(db: Database, names: Names) {
         rows.push(
           ...db
             .prepare<SqlValue[], ListRow>(
-              `SELECT r.workflow_id, v.info, ${columns} ${from} WHERE ${where.text} ORDER BY ${stage.order.text} LIMIT ?`,
+              `SELECT r.workflow_id, v.info, ${columns} ${withRuns} WHERE ${where.text} ORDER BY ${stage.order.text} LIMIT ?`,
             )
             .raw()
             .all(...parameters),
@@ -105,7 +106,7 @@ export function openVisibility(db: Database, names: Names) {
       const where = all([{ text: "v.namespace = ?", parameters: [namespace] }, ...matching(query)]);
       const total =
         db
-          .prepare<SqlValue[], number>(`SELECT count(*) ${from} WHERE ${where.text}`)
+          .prepare<SqlValue[], number>(`SELECT count(*) ${fromFor([where])} WHERE ${where.text}`)
           .pluck()
           .get(...where.parameters) ?? 0;
       if (query.groupBy === null) return { total, groups: [] };
@@ -113,7 +114,7 @@ export function openVisibility(db: Database, names: Names) {
       const value = fieldValue(query.groupBy);
       const groups = db
         .prepare<SqlValue[], { value: string | number | null; count: number }>(
-          `SELECT ${value.text} AS value, count(*) AS count ${from} WHERE ${where.text} GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT ${groupsMax}`,
+          `SELECT ${value.text} AS value, count(*) AS count ${fromFor([where, value])} WHERE ${where.text} GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT ${groupsMax}`,
         )
         .all(...value.parameters, ...where.parameters)
         .map((group) => (type === IndexedValueType.BOOL && group.value !== null ? { ...group, value: group.value === 1 } : group));

@@ -29,21 +29,18 @@ const dataFiles = {
   },
 };
 
-const common = {
-  absWorkingDir: root,
-  bundle: true,
-  platform: "node",
-  target: "node20.3",
-  format: "esm",
-  sourcemap: true,
-  sourcesContent: false,
-  logLevel: "warning",
-};
 const server = existsSync(join(root, "src/main.ts")) ? { holdfast: "src/cli/holdfast.ts", main: "src/main.ts" } : {};
 
 if (Object.keys(server).length > 0)
   await build({
-    ...common,
+    absWorkingDir: root,
+    bundle: true,
+    platform: "node",
+    target: "node20.3",
+    format: "esm",
+    sourcemap: true,
+    sourcesContent: false,
+    logLevel: "warning",
     entryPoints: server,
     outdir: out,
     splitting: true,
@@ -60,13 +57,9 @@ if (Object.keys(server).length > 0)
 await buildExamples();
 
 if (process.argv.includes("--types"))
-  execFileSync(
-    process.execPath,
-    [
-      join(root, "node_modules/typescript/bin/tsc"),
-      ...["-p", "tsconfig.json", "--noEmit", "false", "--declaration", "--emitDeclarationOnly", "--outDir", "dist/types"],
-    ],
-    { cwd: root, stdio: "inherit" },
-  );
+  execFileSync(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-p", "tsconfig.types.json"], {
+    cwd: root,
+    stdio: "inherit",
+  });
 
 stamp(buildStamp, inputs);

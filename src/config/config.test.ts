@@ -1,4 +1,4 @@
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -171,4 +171,10 @@ describe("the printed configuration", () => {
     const line = present(printable(resolved(flags({ db: "postgres://holdfast:hunter2@db/main" }))).split("\n")[0], "first line");
     expect(line).toBe("db: postgres://holdfast:***@db/main");
   });
+});
+
+test("docs/configuration.md has each key with its default", () => {
+  const docs = readFileSync(new URL("../../docs/configuration.md", import.meta.url), "utf8");
+  const rows = [...docs.matchAll(/^\| `([\w.]+)` \| `([^`]+)` \|/gm)].map(([, key, value]) => `${key}: ${value}`);
+  expect(rows.sort()).toEqual(printable(defaultConfig).split("\n").sort());
 });

@@ -78,18 +78,20 @@ test("the folder of the database is made", async () => {
   expect(existsSync(folder)).toBe(true);
 });
 
-const systemError = (code: string, fields: object): Error => Object.assign(new Error(`listen ${code}`), { code, ...fields });
-
 test.each<[unknown, string]>([
   [
-    systemError("EADDRINUSE", { address: "127.0.0.1", port: 7233 }),
+    new Error("listen EADDRINUSE: address already in use 127.0.0.1:8081"),
+    "holdfast: port 8081 on 127.0.0.1 is in use; stop what runs there, or choose another with --port or --http-port",
+  ],
+  [
+    new Error("No address added out of total 1 resolved errors: [listen EADDRINUSE: address already in use 127.0.0.1:7233]"),
     "holdfast: port 7233 on 127.0.0.1 is in use; stop what runs there, or choose another with --port or --http-port",
   ],
   [
-    systemError("EADDRNOTAVAIL", { address: "10.1.1.1", port: 7233 }),
+    new Error("listen EADDRNOTAVAIL: address not available 10.1.1.1:7233"),
     "holdfast: this machine has no address 10.1.1.1; choose another with --ip",
   ],
-  [systemError("EACCES", { port: 80 }), "holdfast: this user may not open port 80; choose one above 1023"],
+  [new Error("listen EACCES: permission denied 127.0.0.1:80"), "holdfast: this user may not open port 80; choose one above 1023"],
   [new Error("database is locked by another server"), "holdfast: cannot start: database is locked by another server"],
   ["odd", "holdfast: cannot start: odd"],
 ])("a failed start is one sentence and exit code 1: %s", async (startError, sentence) => {

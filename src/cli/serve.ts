@@ -61,10 +61,10 @@ function deferred() {
 /** What a person needs to hear; the rest of a start's failure is of no use to them. */
 function startFailure(error: unknown): string {
   if (!(error instanceof Error)) return `cannot start: ${String(error)}`;
-  const { code, address, port } = error as { code?: unknown; address?: unknown; port?: unknown };
-  if (code === "EADDRINUSE")
-    return `port ${port ?? ""} on ${address ?? "this address"} is in use; stop what runs there, or choose another with --port or --http-port`;
-  if (code === "EADDRNOTAVAIL") return `this machine has no address ${address ?? ""}; choose another with --ip`;
-  if (code === "EACCES" && port !== undefined) return `this user may not open port ${port}; choose one above 1023`;
+  // Node's words, which the gRPC library passes on inside its own.
+  const [, code, host, port] = /listen (E[A-Z]+): .* (\S+):(\d+)/.exec(error.message) ?? [];
+  if (code === "EADDRINUSE") return `port ${port} on ${host} is in use; stop what runs there, or choose another with --port or --http-port`;
+  if (code === "EADDRNOTAVAIL") return `this machine has no address ${host}; choose another with --ip`;
+  if (code === "EACCES") return `this user may not open port ${port}; choose one above 1023`;
   return `cannot start: ${error.message}`;
 }

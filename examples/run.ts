@@ -9,7 +9,7 @@ import { excerpt, recordedAttempts } from "./main-job/history.ts";
 import { type Options, readOptions, UsageError, usage } from "./main-job/options.ts";
 import { accepting, freePort } from "./main-job/ports.ts";
 import { type OrderEvidence, prove } from "./main-job/proof.ts";
-import { bold, counted, dim, green, red, say, startTimeline, type Timeline, table } from "./main-job/screen.ts";
+import { bold, counted, dim, green, listed, red, say, startTimeline, type Timeline, table } from "./main-job/screen.ts";
 import { type OrderHandle, startOrder } from "./order-fulfillment/client.ts";
 import { euros, workflowIdOf } from "./order-fulfillment/order.ts";
 import { type OrdersFile, OrdersFileError, readOrdersFile } from "./order-fulfillment/orders-file.ts";
@@ -78,11 +78,9 @@ async function main(options: Options): Promise<number> {
   worker = await killWorkerMidway(job, worker);
   const handles = await arrivals;
   server = await killServerMidway(job, server);
-  tell("status", `getStatus of all orders: ${await statuses(handles)}`);
-
-  await playEditor(job, research);
+  await Promise.all([askAround(job, handles), playEditor(job, research)]);
   const ends = await Promise.all(handles.map(endOf));
-  tell("orders", `all ${orders.length} have ended`);
+  tell("orders", "have all ended");
   const sound = await report(job, handles, ends, research);
 
   clearTimeout(overdue);
@@ -130,7 +128,7 @@ async function startWorker(ports: Job["ports"]): Promise<Child> {
 /** Starts the orders one after the other, and sends the signals of customers who change their minds. */
 async function takeOrders({ client, orders, shop, tell }: Job): Promise<OrderHandle[]> {
   const gapMs = Math.min(arrivalGapMsMax, arrivalsMs / orders.length);
-  tell("orders", `${counted(orders.length, "order")} arrive, one every ${Math.round(gapMs)} ms`);
+  tell("orders", `arrive one every ${Math.round(gapMs)} ms, ${orders.length} in all`);
   const handles: OrderHandle[] = [];
   const cancellations: Promise<void>[] = [];
   for (const { orderId, customerCancels } of orders) {
@@ -157,11 +155,11 @@ const stepActivities = { reserving: "reserveInventory", charging: "chargePayment
 /** Kills the worker while charges are booked that nobody has answered yet, and starts another. */
 async function killWorkerMidway({ orders, ports, shop, tell }: Job, worker: Child): Promise<Child> {
   const wanted = Math.min(3, orders.length);
-  await until(() => shop.unansweredCharges().length >= wanted, killWaitMs);
+  await until(() => shop.unansweredCharges().length >= wanted || allEnded(shop), killWaitMs);
   await worker.kill();
   const unanswered = shop.unansweredCharges();
   tell("worker", bold(red(`killed with SIGKILL, pid ${worker.pid}`)));
-  if (unanswered.length > 0) tell("bank", `has booked ${unanswered.join(", ")}, and nobody has heard its answer`);
+  if (unanswered.length > 0) tell("bank", `has booked ${listed(unanswered)}, and nobody has heard its answer`);
 
   await delay(downMs);
   const next = await startWorker(ports);
@@ -172,11 +170,11 @@ async function killWorkerMidway({ orders, ports, shop, tell }: Job, worker: Chil
 /** Kills the server while steps that the dead worker had begun are being repeated, and starts it on the same file. */
 async function killServerMidway({ ports, shop, tell }: Job, server: Child): Promise<Child> {
   const repeated = () => shop.attempts().filter(({ attempt, outcome }) => attempt > 1 && outcome === null);
-  await until(() => repeated().some(({ activity }) => activity === "chargePayment"), killWaitMs);
-  const inFlight = repeated().map(({ orderId, activity, attempt }) => `${orderId} ${activity} (attempt ${attempt})`);
+  await until(() => repeated().some(({ activity }) => activity === "chargePayment") || allEnded(shop), killWaitMs);
   await server.kill();
+  const inFlight = repeated().map(({ orderId, activity, attempt }) => `${orderId} ${activity} (attempt ${attempt})`);
   tell("server", bold(red(`killed with SIGKILL, pid ${server.pid}`)));
-  for (const step of inFlight) tell("", `in flight: ${step}`);
+  if (inFlight.length > 0) tell("worker", `now has nobody to answer to: ${listed(inFlight)}`);
 
   await delay(downMs);
   const startedAt = performance.now();
@@ -185,12 +183,12 @@ async function killServerMidway({ ports, shop, tell }: Job, server: Child): Prom
   return next;
 }
 
-/** What the query says of each order, counted: `3 charging, 2 fulfilled`. */
-async function statuses(handles: readonly OrderHandle[]): Promise<string> {
+/** Asks every workflow by query how far it is, and counts the answers. */
+async function askAround({ tell }: Job, handles: readonly OrderHandle[]): Promise<void> {
   const counts = new Map<string, number>();
   for (const status of await Promise.all(handles.map((handle) => handle.query(getStatus))))
     counts.set(status, (counts.get(status) ?? 0) + 1);
-  return [...counts].map(([status, count]) => `${count} ${status}`).join(", ");
+  tell("orders", `say by getStatus: ${[...counts].map(([status, count]) => `${count} ${status}`).join(", ")}`);
 }
 
 /** Reads each draft and answers it by signal, as an editor would within two days. */
@@ -345,6 +343,9 @@ async function stayUp({ options, orders, ports }: Job): Promise<never> {
   return childFailure;
 }
 
+/** Nothing is left that a kill could interrupt. */
+const allEnded = (shop: Shop): boolean => shop.accounts().every(({ status }) => status !== "pending");
+
 /** Waits until `holds`, at most `waitMs`. */
 async function until(holds: () => boolean, waitMs: number): Promise<void> {
   const deadline = performance.now() + waitMs;
@@ -362,7 +363,6 @@ function fail(error: unknown): never {
   const unusable = error instanceof UsageError || error instanceof OrdersFileError;
   const explained = unusable || error instanceof ChildEndedError;
   process.stderr.write(`${explained ? error.message : error instanceof Error ? error.stack : error}\n`);
-  if (error instanceof UsageError) process.stderr.write(`${usage}\n`);
   process.exit(unusable ? 2 : 1);
 }
 

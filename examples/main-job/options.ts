@@ -12,7 +12,7 @@ export const usage = `usage: npm start -- [options]
   --port PORT     where the server listens for gRPC (default: any free port)
   --keep          leave server and worker running at the end, on 7233 and 8081 if these are free`;
 
-/** Thrown for a command line that makes no sense. */
+/** Thrown for a command line that cannot be followed. */
 export class UsageError extends Error {}
 
 export function readOptions(args: readonly string[]): Options | "help" {
@@ -35,6 +35,6 @@ function parse(args: readonly string[]) {
     });
     return values;
   } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
+    throw new UsageError(`${error instanceof Error ? error.message : error}\n${usage}`);
   }
 }

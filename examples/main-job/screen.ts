@@ -36,3 +36,7 @@ export function table(head: readonly string[], rows: ReadonlyArray<readonly stri
 
 /** `1 order`, `3 orders`. */
 export const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
+
+/** The first few, and how many more there are. */
+export const listed = (items: readonly string[], itemsMax = 6): string =>
+  items.length <= itemsMax ? items.join(", ") : `${items.slice(0, itemsMax).join(", ")} and ${items.length - itemsMax} more`;

@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { Client, Connection, type WorkflowHandleWithFirstExecutionRunId } from "@temporalio/client";
+import { Client, Connection, WorkflowExecutionAlreadyStartedError, type WorkflowHandleWithFirstExecutionRunId } from "@temporalio/client";
 import { orderTaskQueue, workflowIdOf } from "./order.ts";
 import { readOrdersFile } from "./orders-file.ts";
 import { openShop } from "./shop.ts";
@@ -32,8 +32,10 @@ async function main([command, subject = "", ...words]: readonly string[]): Promi
       const shop = openShop(process.env.SHOP_DB ?? ".holdfast/shop.db");
       shop.takeIn(orders, stock);
       shop.close();
-      for (const { orderId } of orders) await startOrder(client, orderId);
-      return `${orders.length} orders started`;
+      const starts = await Promise.allSettled(orders.map(({ orderId }) => startOrder(client, orderId)));
+      const refused = starts.flatMap((start) => (start.status === "rejected" ? [start.reason] : []));
+      for (const reason of refused) if (!(reason instanceof WorkflowExecutionAlreadyStartedError)) throw reason;
+      return `${orders.length - refused.length} orders started, ${refused.length} refused because they were started before`;
     },
     status: () => handle.query(getStatus),
     cancel: async () => {

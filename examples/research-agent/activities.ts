@@ -90,7 +90,10 @@ async function workFor(totalMs: number): Promise<void> {
 }
 
 function parseSource(document: string): Source {
-  const [, head = "", text = ""] = /^---\n(.*?)\n---\n(.*)$/s.exec(document) ?? [undefined, "", document];
-  const field = (name: string) => new RegExp(`^${name}: (.*)$`, "m").exec(head)?.[1];
-  return { title: field("title") ?? "untitled", text, hiccups: Number(field("hiccups") ?? 0), gone: field("gone") === "true" };
+  return {
+    title: /^# (.*)$/m.exec(document)?.[1] ?? "untitled",
+    text: document.replace(/^(#|<!--).*$/gm, "").trim(),
+    hiccups: Number(/<!-- hiccups: (\d+) -->/.exec(document)?.[1] ?? 0),
+    gone: document.includes("<!-- gone -->"),
+  };
 }

@@ -21,11 +21,10 @@ export function relevance(question: string, text: string): number {
   return [...keywords(question)].filter((word) => found.has(word)).length;
 }
 
-/** The most relevant sentences, in the order of the text; none that has nothing to do with the question. */
+/** The most relevant sentences, in the order of the text. */
 export function pickSentences(question: string, sentences: readonly string[], sentencesMax: number): readonly string[] {
   return sentences
     .map((sentence, position) => ({ sentence, position, score: relevance(question, sentence) }))
-    .filter(({ score }) => score > 0)
     .sort((a, b) => b.score - a.score || a.position - b.position)
     .slice(0, sentencesMax)
     .sort((a, b) => a.position - b.position)
@@ -39,7 +38,8 @@ export function writeDraft(question: string, summaries: readonly Summary[], revi
   const cited = summaries.map(({ sentences }, index) => sentences.map((sentence) => `${sentence} [${index + 1}]`));
   const body = summaries.map(({ title }, index) => `## ${title}\n\n${cited[index]?.slice(0, 3).join(" ")}`);
   const answers = revisionNotes.map((note) => {
-    const found = pickSentences(note, cited.flat(), 4);
+    const related = cited.flat().filter((sentence) => relevance(note, sentence) > 0);
+    const found = pickSentences(note, related, 4);
     return `## Asked by the editor: ${note}\n\n${found.length > 0 ? found.join(" ") : "The sources say nothing about this."}`;
   });
   const sources = summaries.map(({ sourceId, title }, index) => `${index + 1}. ${title} (${sourceId})`).join("\n");

@@ -1,17 +1,15 @@
 // The main job of `npm start`: real orders and research runs on a real server, through a SIGKILL of the worker and one of the server.
 import { mkdirSync, rmSync } from "node:fs";
-import { join, relative, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Client, Connection, WorkflowFailedError, type WorkflowHandle } from "@temporalio/client";
 import { type Child, ChildEndedError, childFailure, startChild } from "./main-job/children.ts";
-import { excerpt, recordedAttempts } from "./main-job/history.ts";
 import { type Options, readOptions, UsageError, usage } from "./main-job/options.ts";
+import { dataDir, file, shown } from "./main-job/paths.ts";
 import { accepting, freePort } from "./main-job/ports.ts";
-import { type OrderEvidence, prove } from "./main-job/proof.ts";
-import { bold, counted, dim, green, listed, red, say, startTimeline, type Timeline, table } from "./main-job/screen.ts";
+import { report } from "./main-job/report.ts";
+import { bold, counted, dim, listed, red, say, startTimeline, type Timeline } from "./main-job/screen.ts";
 import { type OrderHandle, startOrder } from "./order-fulfillment/client.ts";
-import { euros, workflowIdOf } from "./order-fulfillment/order.ts";
 import { type OrdersFile, OrdersFileError, readOrdersFile } from "./order-fulfillment/orders-file.ts";
 import { openShop, type Shop } from "./order-fulfillment/shop.ts";
 import { cancelOrder, getStatus } from "./order-fulfillment/workflows.ts";
@@ -19,9 +17,6 @@ import { type ResearchHandle, startResearch } from "./research-agent/client.ts";
 import { questions } from "./research-agent/questions.ts";
 import { approveReport, getProgress } from "./research-agent/workflows.ts";
 
-const dataDir = resolve(".holdfast/main-job");
-const file = (name: string) => join(dataDir, name);
-const shown = (path: string) => relative(process.cwd(), path) || ".";
 const beside = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
 const jobMsMax = 60_000;
@@ -52,11 +47,8 @@ async function main(options: Options): Promise<number> {
   shop.takeIn(orders, stock);
 
   const overdue = setTimeout(() => fail(new Error(`the job did not end within ${jobMsMax / 1000} s`)), jobMsMax);
-  say(
-    bold(
-      `Holdfast: ${counted(orders.length, "order")} and ${counted(questions.length, "research run")}, while the worker and the server are killed`,
-    ),
-  );
+  const work = `${counted(orders.length, "order")} and ${counted(questions.length, "research run")}`;
+  say(bold(`Holdfast: ${work}, while the worker and the server are killed`));
   say();
   say(`  orders    ${shown(options.ordersFile)}`);
   say(`  shop      ${shown(file("shop.db"))}, the database of the shop: what is in it really happened`);
@@ -79,9 +71,9 @@ async function main(options: Options): Promise<number> {
   const handles = await arrivals;
   server = await killServerMidway(job, server);
   await Promise.all([askAround(job, handles), playEditor(job, research)]);
-  const ends = await Promise.all(handles.map(endOf));
+  const ended = await Promise.all(handles.map(async (handle) => ({ handle, end: await endOf(handle) })));
   tell("orders", "have all ended");
-  const sound = await report(job, handles, ends, research);
+  const sound = await report({ shop, orders: ended, research });
 
   clearTimeout(overdue);
   if (options.keep) await stayUp(job);
@@ -145,7 +137,7 @@ async function takeOrders({ client, orders, shop, tell }: Job): Promise<OrderHan
     }
     await delay(gapMs);
   }
-  // A declined order never gets to the step at which its customer would cancel.
+  // Nobody waits for these: an order may never get to the step, or be over when its customer calls.
   void Promise.allSettled(cancellations);
   return handles;
 }
@@ -218,7 +210,7 @@ async function untilAwaitingApproval(handle: WorkflowHandle, revision: number): 
   }
 }
 
-async function endOf(handle: OrderHandle): Promise<OrderEvidence["workflow"]> {
+async function endOf(handle: OrderHandle): Promise<"completed" | "failed"> {
   try {
     await handle.result();
     return "completed";
@@ -226,98 +218,6 @@ async function endOf(handle: OrderHandle): Promise<OrderEvidence["workflow"]> {
     if (error instanceof WorkflowFailedError) return "failed";
     throw error;
   }
-}
-
-/** Prints the tables and the proof; false if the proof fails. */
-async function report(
-  job: Job,
-  handles: readonly OrderHandle[],
-  ends: ReadonlyArray<OrderEvidence["workflow"]>,
-  research: readonly ResearchHandle[],
-): Promise<boolean> {
-  const { shop } = job;
-  const histories = new Map(await Promise.all(handles.map(async (handle) => [handle.workflowId, await handle.fetchHistory()] as const)));
-  const attempts = shop.attempts();
-  const evidence = shop.accounts().map((account, index): OrderEvidence => {
-    const history = histories.get(workflowIdOf(account.orderId));
-    return {
-      account,
-      workflow: ends[index] ?? "open",
-      attempts: attempts.filter(({ orderId }) => orderId === account.orderId),
-      recorded: history ? recordedAttempts(history) : new Map(),
-    };
-  });
-
-  say();
-  say(bold("Orders, as the shop's books have them"));
-  say();
-  const numbers = ["charges", "charged", "refunded", "shipments", "steps", "attempts", "unanswered"];
-  say(table(["order", "status", ...numbers, "note"], evidence.map(orderRow), numbers));
-  say();
-  say(bold("Research"));
-  say();
-  say(
-    table(["run", "state", "draft", "sources", "lost", "retries", "published as"], await Promise.all(research.map(researchRow)), [
-      "draft",
-      "sources",
-      "lost",
-      "retries",
-    ]),
-  );
-
-  const witness = evidence.find(({ attempts }) =>
-    attempts.some(({ activity, outcome }) => activity === "chargePayment" && outcome === null),
-  );
-  const history = witness && histories.get(workflowIdOf(witness.account.orderId));
-  if (witness && history) {
-    say();
-    say(
-      bold(
-        `From the history of ${workflowIdOf(witness.account.orderId)}: its worker died between the bank's booking and the bank's answer`,
-      ),
-    );
-    say();
-    say(table(["event", "time (UTC)", "type", ""], excerpt(history, "chargePayment"), ["event"]));
-  }
-
-  const { faults, lines } = prove(evidence, shop.shelf());
-  say();
-  say(bold("Proof"));
-  say();
-  for (const line of lines) say(`  ${line}`);
-  for (const fault of faults) say(red(`  ${fault}`));
-  say(faults.length === 0 ? green("  The proof holds.") : red(`  The proof fails: ${counted(faults.length, "fault")}.`));
-  return faults.length === 0;
-}
-
-function orderRow({ account, attempts }: OrderEvidence): string[] {
-  const { orderId, status, charges, chargedCents, refundedCents, shipments, unanswered, note } = account;
-  const money = (cents: number) => (cents === 0 ? "–" : euros(cents));
-  const steps = new Set(attempts.map(({ activityId }) => activityId)).size;
-  return [
-    orderId,
-    status,
-    String(charges),
-    money(chargedCents),
-    money(refundedCents),
-    ...[shipments, steps, attempts.length, unanswered].map(String),
-    note,
-  ];
-}
-
-async function researchRow(handle: ResearchHandle): Promise<string[]> {
-  const { phase, draft, sourcesRead, sourcesLost } = await handle.query(getProgress);
-  const retries = [...recordedAttempts(await handle.fetchHistory()).values()].reduce((sum, attempt) => sum + attempt - 1, 0);
-  const published = phase === "published" ? shown((await handle.result()).file) : "";
-  return [
-    handle.workflowId,
-    phase,
-    String(draft?.revision ?? 0),
-    String(sourcesRead),
-    String(sourcesLost.length),
-    String(retries),
-    published,
-  ];
 }
 
 /** Says what to try next, and waits for Ctrl-C. */

@@ -235,7 +235,7 @@ async function stayUp({ options, orders, ports }: Job): Promise<never> {
   say(`  ${env} node dist/examples/order-fulfillment/client.js status ${firstOrder}`);
   say(dim("  # the shop's own books"));
   say(`  sqlite3 ${shown(file("shop.db"))} 'SELECT * FROM charges'`);
-  say(dim("  # the same orders again? Refused: each order is one workflow, for ever"));
+  say(dim("  # the same orders again? Refused: each order is one workflow"));
   say(`  ${env} SHOP_DB=${shown(file("shop.db"))} node dist/examples/order-fulfillment/client.js submit ${shown(options.ordersFile)}`);
   say(dim("  # the server's health and metrics"));
   say(`  curl http://127.0.0.1:${ports.http}/readyz`);
@@ -257,7 +257,10 @@ for (const [signal, code] of [
   ["SIGTERM", 143],
   ["SIGHUP", 129],
 ] as const)
-  process.once(signal, () => process.exit(code));
+  process.once(signal, () => {
+    say(`\n${signal}: server and worker end with this job; what they did is in ${shown(dataDir)}`);
+    process.exit(code);
+  });
 
 function fail(error: unknown): never {
   const unusable = error instanceof UsageError || error instanceof OrdersFileError;

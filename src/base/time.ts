@@ -18,4 +18,5 @@ export const toProtoTime = (ms: number): SecondsAndNanos => {
 };
 
 /** Zero for an absent message. Fractions of a millisecond are kept. */
-export const fromProtoTime = (time: SecondsAndNanos | undefined): number => (time === undefined ? 0 : time.seconds * 1000 + time.nanos / 1e6);
+export const fromProtoTime = (time: SecondsAndNanos | undefined): number =>
+  time === undefined ? 0 : time.seconds * 1000 + time.nanos / 1e6;

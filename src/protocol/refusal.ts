@@ -1,5 +1,5 @@
-import type { Failure } from "./generated/temporal/api/failure/v1/message.ts";
 import type { ResourceExhaustedCause, ResourceExhaustedScope } from "./generated/temporal/api/enums/v1/failed_cause.ts";
+import type { Failure } from "./generated/temporal/api/failure/v1/message.ts";
 
 /**
  * Why a request was not carried out: the typed errors of the protocol. Each edge maps all of them with one table.
@@ -12,11 +12,22 @@ export type Refusal =
   | { readonly kind: "namespace-invalid-state"; readonly message: string; readonly namespace: string }
   | { readonly kind: "not-found"; readonly message: string }
   | { readonly kind: "already-exists"; readonly message: string }
-  | { readonly kind: "workflow-already-started"; readonly message: string; readonly startRequestId: string; readonly runId: string; readonly firstExecutionRunId: string }
+  | {
+      readonly kind: "workflow-already-started";
+      readonly message: string;
+      readonly startRequestId: string;
+      readonly runId: string;
+      readonly firstExecutionRunId: string;
+    }
   | { readonly kind: "query-failed"; readonly message: string; readonly failure: Failure | undefined }
   | { readonly kind: "workflow-not-ready"; readonly message: string }
   | { readonly kind: "failed-precondition"; readonly message: string }
-  | { readonly kind: "resource-exhausted"; readonly message: string; readonly cause: ResourceExhaustedCause; readonly scope: ResourceExhaustedScope }
+  | {
+      readonly kind: "resource-exhausted";
+      readonly message: string;
+      readonly cause: ResourceExhaustedCause;
+      readonly scope: ResourceExhaustedScope;
+    }
   | { readonly kind: "permission-denied"; readonly message: string; readonly reason: string }
   | { readonly kind: "aborted"; readonly message: string }
   | { readonly kind: "unavailable"; readonly message: string }

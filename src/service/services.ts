@@ -1,6 +1,15 @@
 import type { Result } from "../base/result.ts";
 import type { EpochMs } from "../base/time.ts";
-import type { Refusal } from "../protocol/refusal.ts";
+import type {
+  AddSearchAttributesRequest,
+  AddSearchAttributesResponse,
+  DeleteNamespaceRequest,
+  DeleteNamespaceResponse,
+  ListSearchAttributesRequest,
+  ListSearchAttributesResponse,
+  RemoveSearchAttributesRequest,
+  RemoveSearchAttributesResponse,
+} from "../protocol/generated/temporal/api/operatorservice/v1/request_response.ts";
 import type {
   CountWorkflowExecutionsRequest,
   CountWorkflowExecutionsResponse,
@@ -87,16 +96,7 @@ import type {
   UpdateWorkflowExecutionRequest,
   UpdateWorkflowExecutionResponse,
 } from "../protocol/generated/temporal/api/workflowservice/v1/request_response.ts";
-import type {
-  AddSearchAttributesRequest,
-  AddSearchAttributesResponse,
-  DeleteNamespaceRequest,
-  DeleteNamespaceResponse,
-  ListSearchAttributesRequest,
-  ListSearchAttributesResponse,
-  RemoveSearchAttributesRequest,
-  RemoveSearchAttributesResponse,
-} from "../protocol/generated/temporal/api/operatorservice/v1/request_response.ts";
+import type { Refusal } from "../protocol/refusal.ts";
 
 /** Who calls, and for how long the answer matters. */
 export type Caller = {
@@ -160,7 +160,10 @@ export type Services = {
   /** `history` belongs to the inline `workflowTask`. */
   readonly respondWorkflowTaskCompleted: UseCase<RespondWorkflowTaskCompletedRequest, WithHistory<RespondWorkflowTaskCompletedResponse>>;
   readonly getWorkflowExecutionHistory: UseCase<GetWorkflowExecutionHistoryRequest, WithHistory<GetWorkflowExecutionHistoryResponse>>;
-  readonly getWorkflowExecutionHistoryReverse: UseCase<GetWorkflowExecutionHistoryReverseRequest, WithHistory<GetWorkflowExecutionHistoryReverseResponse>>;
+  readonly getWorkflowExecutionHistoryReverse: UseCase<
+    GetWorkflowExecutionHistoryReverseRequest,
+    WithHistory<GetWorkflowExecutionHistoryReverseResponse>
+  >;
   readonly addSearchAttributes: UseCase<AddSearchAttributesRequest, AddSearchAttributesResponse>;
   readonly removeSearchAttributes: UseCase<RemoveSearchAttributesRequest, RemoveSearchAttributesResponse>;
   readonly listSearchAttributes: UseCase<ListSearchAttributesRequest, ListSearchAttributesResponse>;

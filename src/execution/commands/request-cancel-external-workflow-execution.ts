@@ -1,0 +1,42 @@
+import { err, ok } from "../../base/result.ts";
+import { make } from "../../protocol/codec.ts";
+import { WorkflowTaskFailedCause } from "../../protocol/generated/temporal/api/enums/v1/failed_cause.ts";
+import { RequestCancelExternalWorkflowExecutionInitiatedEventAttributes } from "../../protocol/generated/temporal/api/history/v1/message.ts";
+import { appendEvent } from "../history.ts";
+import { idProblem } from "../validation.ts";
+import type { HandleCommand } from "./command.ts";
+
+export const requestCancelExternalWorkflowExecution: HandleCommand<"requestCancelExternalWorkflowExecutionCommandAttributes"> = (
+  draft,
+  attributes,
+  scope,
+) => {
+  const { limits, namespaceName, namespaceIdOf } = draft.context;
+  const { workflowId, runId, control, childWorkflowOnly, reason } = attributes;
+  const namespace = attributes.namespace || namespaceName;
+  const problem = idProblem("WorkflowId", workflowId, limits);
+  if (problem !== null)
+    return err({ cause: WorkflowTaskFailedCause.BAD_REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION_ATTRIBUTES, message: problem });
+  if (draft.externalCancels.size >= limits.pendingCancels) {
+    const message = `the number of pending requests to cancel external workflows, ${draft.externalCancels.size}, has reached the per-workflow limit of ${limits.pendingCancels}`;
+    return err({ cause: WorkflowTaskFailedCause.PENDING_REQUEST_CANCEL_LIMIT_EXCEEDED, message });
+  }
+  const initiated = appendEvent(
+    draft,
+    {
+      $case: "requestCancelExternalWorkflowExecutionInitiatedEventAttributes",
+      value: make(RequestCancelExternalWorkflowExecutionInitiatedEventAttributes, {
+        namespace,
+        namespaceId: namespaceIdOf(namespace) ?? "",
+        workflowExecution: { workflowId, runId },
+        control,
+        childWorkflowOnly,
+        reason,
+        workflowTaskCompletedEventId: scope.workflowTaskCompletedEventId,
+      }),
+    },
+    scope.metadata,
+  );
+  draft.effects.push({ kind: "cancel-external", initiated });
+  return ok(undefined);
+};

@@ -1,0 +1,68 @@
+import { err, ok, type Result } from "../base/result.ts";
+import { make } from "../protocol/codec.ts";
+import type { WorkflowExecution } from "../protocol/generated/temporal/api/common/v1/message.ts";
+import {
+  WorkflowExecutionCancelRequestedEventAttributes,
+  WorkflowExecutionSignaledEventAttributes,
+} from "../protocol/generated/temporal/api/history/v1/message.ts";
+import type { SignalWorkflowExecutionRequest } from "../protocol/generated/temporal/api/workflowservice/v1/request_response.ts";
+import { invalidArgument, notFound, type Refusal } from "../protocol/refusal.ts";
+import { payloadsBytes } from "./activity.ts";
+import { appendExternalEvent } from "./buffer.ts";
+import { type Draft, isRunning } from "./execution.ts";
+import { scheduleWorkflowTask } from "./workflow-task.ts";
+
+export const alreadyCompleted: Refusal = notFound("workflow execution already completed");
+
+export type Signal = Pick<SignalWorkflowExecutionRequest, "signalName" | "input" | "identity" | "header" | "requestId" | "links"> & {
+  readonly externalWorkflowExecution?: WorkflowExecution;
+};
+
+/** Records a signal once per request id and wakes the run. */
+export function signal(draft: Draft, signal: Signal): Result<void, Refusal> {
+  if (!isRunning(draft)) return err(alreadyCompleted);
+  const { limits } = draft.context;
+  if (signal.requestId !== "" && draft.requestIds.has(signal.requestId)) return ok(undefined);
+  if (payloadsBytes(signal.input) > limits.blobSizeError) return err(invalidArgument("Blob data size exceeds limit."));
+  const buffered = draft.buffered.filter((event) => event.attributes?.$case === "workflowExecutionSignaledEventAttributes").length;
+  if (draft.core.signalCount + buffered >= limits.signalsPerRun)
+    return err(invalidArgument("exceeded workflow execution limit for signal events"));
+  appendExternalEvent(
+    draft,
+    {
+      $case: "workflowExecutionSignaledEventAttributes",
+      value: make(WorkflowExecutionSignaledEventAttributes, {
+        signalName: signal.signalName,
+        input: signal.input,
+        identity: signal.identity,
+        header: signal.header,
+        externalWorkflowExecution: signal.externalWorkflowExecution,
+        requestId: signal.requestId,
+      }),
+    },
+    { links: signal.links },
+  );
+  // Known from now on, also while the event waits in the buffer.
+  if (signal.requestId !== "") draft.requestIds.set(signal.requestId, true);
+  scheduleWorkflowTask(draft);
+  return ok(undefined);
+}
+
+/** Records the first request to cancel; later ones and those to a closed run are answered alike and change nothing. */
+export function requestCancel(
+  draft: Draft,
+  request: { reason: string; identity: string; externalWorkflowExecution?: WorkflowExecution; externalInitiatedEventId?: number },
+): void {
+  if (!isRunning(draft) || draft.core.cancelRequested) return;
+  draft.core.cancelRequested = true;
+  appendExternalEvent(draft, {
+    $case: "workflowExecutionCancelRequestedEventAttributes",
+    value: make(WorkflowExecutionCancelRequestedEventAttributes, {
+      cause: request.reason,
+      identity: request.identity,
+      externalWorkflowExecution: request.externalWorkflowExecution,
+      externalInitiatedEventId: request.externalInitiatedEventId ?? 0,
+    }),
+  });
+  scheduleWorkflowTask(draft);
+}

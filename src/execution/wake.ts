@@ -1,0 +1,85 @@
+import type { EpochMs } from "../base/time.ts";
+import { make } from "../protocol/codec.ts";
+import { TimeoutType } from "../protocol/generated/temporal/api/enums/v1/workflow.ts";
+import { TimerFiredEventAttributes } from "../protocol/generated/temporal/api/history/v1/message.ts";
+import { activityWakeAt, wakeActivity } from "./activity.ts";
+import { appendExternalEvent } from "./buffer.ts";
+import { timeOutRun } from "./close.ts";
+import { type Draft, isRunning, type MutableState } from "./execution.ts";
+import { speculativeScheduleToStart } from "./limits.ts";
+import { scheduleWorkflowTask, timeOutWorkflowTask } from "./workflow-task.ts";
+import { writeSpeculative } from "./workflow-task-events.ts";
+
+/** When the run next has something to do by itself: a timer, a time-out, a retry. Null for never. */
+export function wakeAt(state: MutableState): EpochMs | null {
+  if (!isRunning(state)) return null;
+  let at = Number.POSITIVE_INFINITY;
+  const consider = (due: EpochMs) => {
+    if (due > 0 && due < at) at = due;
+  };
+  consider(state.core.runExpirationTime);
+  consider(state.core.executionExpirationTime);
+  consider(state.core.firstWorkflowTaskDue);
+  consider(workflowTaskDue(state));
+  for (const timer of state.timers.values()) if (!timer.firing) consider(timer.fireTime);
+  for (const activity of state.activities.values()) consider(activityWakeAt(activity));
+  return at === Number.POSITIVE_INFINITY ? null : at;
+}
+
+/** When the pending workflow task times out; 0 for never. */
+function workflowTaskDue({ core }: Pick<MutableState, "core">): EpochMs {
+  const task = core.workflowTask;
+  if (task === undefined) return 0;
+  if (task.startedEventId !== 0) return task.startedTime + task.timeout;
+  if (task.speculative) return task.scheduledTime + speculativeScheduleToStart;
+  return task.scheduleToStartDue;
+}
+
+/** Carries out everything that is due. */
+export function wake(draft: Draft): void {
+  const { now } = draft.context;
+  const { core } = draft;
+  if (!isRunning(draft)) return;
+  const expirations = [core.runExpirationTime, core.executionExpirationTime].filter((at) => at > 0);
+  if (expirations.some((at) => at <= now)) {
+    timeOutRun(draft);
+    return;
+  }
+  if (core.firstWorkflowTaskDue > 0 && core.firstWorkflowTaskDue <= now) {
+    core.firstWorkflowTaskDue = 0;
+    scheduleWorkflowTask(draft);
+  }
+  fireTimers(draft);
+  for (const activity of [...draft.activities.values()]) {
+    if (activityWakeAt(activity) <= now) wakeActivity(draft, activity);
+  }
+  const taskDue = workflowTaskDue(draft);
+  if (taskDue > 0 && taskDue <= now) wakeWorkflowTask(draft);
+}
+
+/** Due timers fire in the order in which they were due. */
+function fireTimers(draft: Draft): void {
+  const due = [...draft.timers.values()].filter((timer) => !timer.firing && timer.fireTime <= draft.context.now);
+  if (due.length === 0) return;
+  due.sort((a, b) => a.fireTime - b.fireTime || a.startedEventId - b.startedEventId);
+  for (const timer of due) {
+    const { timerId, startedEventId } = timer;
+    const eventId = appendExternalEvent(draft, {
+      $case: "timerFiredEventAttributes",
+      value: make(TimerFiredEventAttributes, { timerId, startedEventId }),
+    });
+    if (eventId === 0) draft.timers.set(timerId, { ...timer, firing: true });
+  }
+  scheduleWorkflowTask(draft);
+}
+
+function wakeWorkflowTask(draft: Draft): void {
+  const task = draft.core.workflowTask;
+  if (task === undefined) return;
+  if (task.startedEventId !== 0) timeOutWorkflowTask(draft, TimeoutType.START_TO_CLOSE);
+  else if (task.speculative) {
+    // No worker took it in time: as a normal task it waits in the backlog and survives a crash.
+    writeSpeculative(draft);
+    draft.dueTasks.push({ type: "workflow" });
+  } else timeOutWorkflowTask(draft, TimeoutType.SCHEDULE_TO_START);
+}

@@ -1,0 +1,113 @@
+import { randomUUID } from "node:crypto";
+import { mkdirSync } from "node:fs";
+import { dirname } from "node:path";
+import { type Config, type ConfigValues, resolveConfig, type SearchAttributeType } from "./config/config.ts";
+import { startHttpEdge } from "./edge/http/server.ts";
+import { startTemporalEdge } from "./edge/temporal/server.ts";
+import { IndexedValueType } from "./protocol/generated/temporal/api/enums/v1/common.ts";
+import { createSystemClock } from "./service/clock.ts";
+import { startCore } from "./service/core.ts";
+import { createSkippingClock } from "./service/skipping-clock.ts";
+import { createTestServices } from "./service/test-service.ts";
+import { openSqlite } from "./store/sqlite/sqlite.ts";
+import { createLog } from "./telemetry/log.ts";
+import { createMetrics } from "./telemetry/metrics.ts";
+
+/** A configuration in part: what is left out has its default, see `docs/configuration.md`. */
+export type StartOptions = { readonly [K in keyof Config]?: Config[K] extends object ? Partial<Config[K]> | Config[K] : Config[K] };
+
+/** A running server. */
+export type Holdfast = {
+  /** `host:port` of the gRPC port, for Temporal clients and workers. */
+  readonly address: string;
+  /** `host:port` of health checks and metrics, null when they are off. */
+  readonly httpAddress: string | null;
+  /** Takes no new polls, answers open ones empty and finishes what is in flight. */
+  drain(): Promise<void>;
+  /** Stops at once; everything answered is on disk. */
+  stop(): Promise<void>;
+};
+
+export const Holdfast = {
+  /**
+   * Starts a server in this process. Resolves when it answers.
+   * Rejects when a setting is wrong, a port cannot be had, or the database cannot be opened.
+   */
+  start: async (options: StartOptions = {}): Promise<Holdfast> => {
+    const resolved = resolveConfig([{ values: options as ConfigValues, nameOf: (path) => path.join(".") }]);
+    if (!resolved.ok) throw new Error(resolved.error.join("; "));
+    return start(resolved.value);
+  },
+};
+
+async function start(config: Config): Promise<Holdfast> {
+  const log = createLog(config.log);
+  const metrics = createMetrics();
+  if (config.db !== ":memory:") mkdirSync(dirname(config.db), { recursive: true });
+  const store = await openSqlite({ path: config.db });
+  const skipping = config.timeSkipping ? createSkippingClock() : null;
+  const searchAttributes = Object.fromEntries(Object.entries(config.searchAttributes).map(([name, type]) => [name, attributeTypes[type]]));
+  const core = await startCore({
+    store,
+    clock: skipping ?? createSystemClock(),
+    log,
+    metrics,
+    limits: config.limits,
+    longPoll: config.longPoll,
+    newId: randomUUID,
+    namespaces: config.namespaces.map(({ name, retention }) => ({ name, retention: retention ?? config.retention, searchAttributes })),
+    // A test that skips a month still wants to read what happened before.
+    retention: skipping === null,
+    ...(skipping === null ? {} : { onCommit: skipping.consider }),
+  });
+  skipping?.drive({ isBusy: core.isBusy, nextWake: core.nextWake, jumped: core.clockJumped });
+
+  let ready = false;
+  const closeStore = async () => {
+    await core.stop();
+    await store.close();
+  };
+  try {
+    const temporal = await startTemporalEdge({
+      services: core.services,
+      host: config.ip,
+      port: config.port,
+      logger: { error: (fields, message) => log.error(message, {}, fields) },
+      limits: { receiveBytesMax: config.limits.grpcReceiveBytes, openPollsMax: config.limits.openPolls },
+      ...(skipping === null ? {} : { testService: createTestServices(skipping) }),
+    });
+    const http =
+      config.httpPort === null ? null : await startHttpEdge({ host: config.ip, port: config.httpPort, ready: () => ready, metrics });
+    ready = true;
+    log.info("server started", { address: temporal.address, httpAddress: http?.address ?? null, db: config.db });
+    return {
+      address: temporal.address,
+      httpAddress: http?.address ?? null,
+      drain: async () => {
+        ready = false;
+        core.drain();
+        await temporal.drain();
+      },
+      stop: async () => {
+        ready = false;
+        await temporal.stop();
+        await http?.stop();
+        await closeStore();
+        log.info("server stopped");
+      },
+    };
+  } catch (error) {
+    await closeStore();
+    throw error;
+  }
+}
+
+const attributeTypes: { readonly [T in SearchAttributeType]: IndexedValueType } = {
+  Text: IndexedValueType.TEXT,
+  Keyword: IndexedValueType.KEYWORD,
+  Int: IndexedValueType.INT,
+  Double: IndexedValueType.DOUBLE,
+  Bool: IndexedValueType.BOOL,
+  Datetime: IndexedValueType.DATETIME,
+  KeywordList: IndexedValueType.KEYWORD_LIST,
+};

@@ -1,0 +1,273 @@
+import { ok } from "../base/result.ts";
+import type { DurationMs } from "../base/time.ts";
+import { type Context, isRunning, type MutableState } from "../execution/execution.ts";
+import type { Limits } from "../execution/limits.ts";
+import { wake, wakeAt } from "../execution/wake.ts";
+import type { IndexedValueType } from "../protocol/generated/temporal/api/enums/v1/common.ts";
+import type { Store } from "../store/store.ts";
+import type { Log } from "../telemetry/log.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import {
+  pollActivityTaskQueue,
+  recordActivityTaskHeartbeat,
+  recordActivityTaskHeartbeatById,
+  respondActivityTaskCanceled,
+  respondActivityTaskCanceledById,
+  respondActivityTaskCompleted,
+  respondActivityTaskCompletedById,
+  respondActivityTaskFailed,
+  respondActivityTaskFailedById,
+} from "./activity-tasks.ts";
+import type { Clock } from "./clock.ts";
+import { createCommitter } from "./committer.ts";
+import { deleteWorkflowExecution } from "./delete-workflow-execution.ts";
+import { describeWorkflowExecution } from "./describe-workflow-execution.ts";
+import { createDispatch, type InlineWorker } from "./dispatch.ts";
+import { createEffects } from "./effects.ts";
+import type { Engine, LongPoll } from "./engine.ts";
+import { getWorkflowExecutionHistory, getWorkflowExecutionHistoryReverse } from "./get-workflow-execution-history.ts";
+import { createKeyedLock } from "./keyed-lock.ts";
+import {
+  countWorkflowExecutions,
+  listClosedWorkflowExecutions,
+  listOpenWorkflowExecutions,
+  listWorkflowExecutions,
+  scanWorkflowExecutions,
+} from "./list-workflow-executions.ts";
+import { createMatching, stickyAliveFor } from "./matching.ts";
+import { deleteNamespace, describeNamespace, listNamespaces, registerNamespace, updateNamespace } from "./namespace-requests.ts";
+import { createNamespaces } from "./namespaces.ts";
+import { queryWorkflow, respondQueryTaskCompleted } from "./query-workflow.ts";
+import { requestCancelWorkflowExecution } from "./request-cancel-workflow-execution.ts";
+import { startRetention } from "./retention.ts";
+import { createRuns, type Part } from "./runs.ts";
+import { addSearchAttributes, getSearchAttributes, listSearchAttributes, removeSearchAttributes } from "./search-attribute-requests.ts";
+import type { Services } from "./services.ts";
+import { signalWorkflowExecution } from "./signal-workflow-execution.ts";
+import { signalWithStartWorkflowExecution, startWorkflowExecution } from "./start-workflow-execution.ts";
+import { getClusterInfo, getSystemInfo } from "./system-info.ts";
+import { describeTaskQueue, listTaskQueuePartitions, shutdownWorker } from "./task-queue-requests.ts";
+import { terminateWorkflowExecution } from "./terminate-workflow-execution.ts";
+import { createTransfer } from "./transfer.ts";
+import { executeMultiOperation, pollWorkflowExecutionUpdate, updateWorkflowExecution } from "./update-workflow-execution.ts";
+import { createWakes } from "./wakes.ts";
+import { pollWorkflowTaskQueue, resetStickyTaskQueue, respondWorkflowTaskCompleted, respondWorkflowTaskFailed } from "./workflow-tasks.ts";
+
+export type CoreOptions = {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly limits: Limits;
+  readonly longPoll: LongPoll;
+  /** Fresh random ids (UUIDs). */
+  readonly newId: () => string;
+  /** Namespaces that exist from the start. */
+  readonly namespaces: readonly {
+    readonly name: string;
+    readonly retention: DurationMs;
+    readonly searchAttributes: { readonly [name: string]: IndexedValueType };
+  }[];
+  /** Whether closed runs are deleted when their retention is over. */
+  readonly retention: boolean;
+  /** Told after each commit. */
+  readonly onCommit?: () => void;
+};
+
+/** The server without its edges: use cases over a store, and the loops that carry out what is due. */
+export type Core = {
+  readonly services: Services;
+  /** Whether a worker has or could have something to do right now. */
+  isBusy(): boolean;
+  /** When something is due next, null for never. */
+  nextWake(): Promise<number | null>;
+  /** The clock has jumped: what is due now is looked for again. */
+  clockJumped(): void;
+  /** Answers open polls empty and hands out no more tasks. */
+  drain(): void;
+  /** Stops the loops and waits for commits under way. The store stays open. */
+  stop(): Promise<void>;
+};
+
+/** Puts the parts together and recovers what the last process left: tasks, timers and effects go on where they were. */
+export async function startCore(options: CoreOptions): Promise<Core> {
+  const { store, clock, log, metrics, limits, newId } = options;
+  const namespaces = createNamespaces({ store, newId });
+  const committer = createCommitter({ store, metrics });
+  const startLock = createKeyedLock();
+  const queries: Engine["queries"] = new Map();
+  const busy = new Set<string>();
+
+  const contextOf = (namespaceId: string): Context => {
+    const entry = namespaces.byId(namespaceId);
+    return {
+      now: clock.now(),
+      newId,
+      limits,
+      namespaceName: entry?.name ?? "",
+      searchAttributeTypes: entry?.attributeTypes ?? new Map(),
+      namespaceIdOf: (name) => {
+        const found = namespaces.get(name);
+        return found.ok ? found.value.id : undefined;
+      },
+      stickyAlive: (taskQueue) => matching.isPolled({ namespaceId, taskQueue, type: "workflow" }, stickyAliveFor),
+    };
+  };
+
+  const dispatch = createDispatch({
+    store,
+    matching: () => matching,
+    queries,
+    speculative: (cell, queue) => {
+      const scheduledEventId = cell.state.core.workflowTask?.scheduledEventId ?? 0;
+      matching.offer(queue, {
+        start: (poll) => startTask({ run: cell.key, type: "workflow", scheduledEventId, stamp: 1 }, poll),
+      });
+    },
+  });
+
+  const startTask = async (
+    task:
+      | Parameters<Parameters<typeof createMatching>[0]["startTask"]>[0]
+      | { run: Part["cell"]["key"]; type: "workflow"; scheduledEventId: number; stamp: number },
+    poll: Parameters<typeof dispatch.handOut>[3],
+  ) => {
+    const started = await runs.transact(task.run, (draft, cell) => ok(dispatch.handOut(cell, draft, task, poll)), { deleteTasks: [task] });
+    return started.ok ? started.value : null;
+  };
+
+  const matching = createMatching({ store, clock, metrics, startTask });
+
+  const runs = createRuns<InlineWorker>({
+    store,
+    committer,
+    metrics,
+    contextOf,
+    stage: dispatch.stage,
+    encodeEffects: (draft) => transfer.encode(draft),
+    committed: (parts, outbox) => {
+      for (const { cell } of parts) {
+        wakes.set(cell.key, wakeAt(cell.state));
+        if (hasWorkForWorkers(cell.state)) busy.add(cell.key.runId);
+        else busy.delete(cell.key.runId);
+      }
+      transfer.added(outbox);
+      options.onCommit?.();
+    },
+  });
+
+  const wakes = createWakes({
+    store,
+    clock,
+    metrics,
+    log: log.child("timers"),
+    wake: async (key) => {
+      await runs.transact(key, (draft) => {
+        wake(draft);
+        return ok(undefined);
+      });
+    },
+  });
+
+  const transfer = createTransfer({
+    store,
+    log: log.child("transfer"),
+    carryOut: createEffects({ store, runs, namespaces, startLock, newId }),
+  });
+
+  await namespaces.recover(options.namespaces);
+  await matching.recover();
+  await wakes.start();
+  await transfer.recover();
+  const stopRetention = options.retention ? startRetention({ store, clock, namespaces, runs, log: log.child("retention") }) : () => {};
+
+  const clusterId = namespaces.list()[0]?.id ?? newId();
+  const engine: Engine = {
+    store,
+    clock,
+    log,
+    metrics,
+    limits,
+    longPoll: options.longPoll,
+    newId,
+    clusterId,
+    namespaces,
+    runs,
+    matching,
+    startLock,
+    queries,
+    directQueries: new Map(),
+    contextOf,
+  };
+
+  return {
+    services: createServices(engine),
+    isBusy: () => busy.size > 0 || !transfer.idle,
+    nextWake: () => wakes.next(),
+    clockJumped: () => wakes.recheck(),
+    drain: () => matching.drain(),
+    stop: async () => {
+      matching.drain();
+      wakes.stop();
+      transfer.stop();
+      stopRetention();
+      await committer.idle();
+    },
+  };
+}
+
+/** Whether a task of the run is with a worker or waits for one. */
+const hasWorkForWorkers = (state: MutableState): boolean =>
+  isRunning(state) &&
+  (state.core.workflowTask !== undefined ||
+    [...state.activities.values()].some((activity) => activity.startedTime !== 0 || activity.dispatched));
+
+/** Every request of the protocol with its use case: a missing one does not compile. */
+const createServices = (engine: Engine): Services => ({
+  getSystemInfo: getSystemInfo(),
+  getClusterInfo: getClusterInfo(engine),
+  registerNamespace: registerNamespace(engine),
+  describeNamespace: describeNamespace(engine),
+  listNamespaces: listNamespaces(engine),
+  updateNamespace: updateNamespace(engine),
+  deleteNamespace: deleteNamespace(engine),
+  startWorkflowExecution: startWorkflowExecution(engine),
+  signalWorkflowExecution: signalWorkflowExecution(engine),
+  signalWithStartWorkflowExecution: signalWithStartWorkflowExecution(engine),
+  executeMultiOperation: executeMultiOperation(engine),
+  queryWorkflow: queryWorkflow(engine),
+  updateWorkflowExecution: updateWorkflowExecution(engine),
+  pollWorkflowExecutionUpdate: pollWorkflowExecutionUpdate(engine),
+  requestCancelWorkflowExecution: requestCancelWorkflowExecution(engine),
+  terminateWorkflowExecution: terminateWorkflowExecution(engine),
+  deleteWorkflowExecution: deleteWorkflowExecution(engine),
+  describeWorkflowExecution: describeWorkflowExecution(engine),
+  listWorkflowExecutions: listWorkflowExecutions(engine),
+  scanWorkflowExecutions: scanWorkflowExecutions(engine),
+  countWorkflowExecutions: countWorkflowExecutions(engine),
+  listOpenWorkflowExecutions: listOpenWorkflowExecutions(engine),
+  listClosedWorkflowExecutions: listClosedWorkflowExecutions(engine),
+  getSearchAttributes: getSearchAttributes(engine),
+  addSearchAttributes: addSearchAttributes(engine),
+  removeSearchAttributes: removeSearchAttributes(engine),
+  listSearchAttributes: listSearchAttributes(engine),
+  getWorkflowExecutionHistory: getWorkflowExecutionHistory(engine),
+  getWorkflowExecutionHistoryReverse: getWorkflowExecutionHistoryReverse(engine),
+  pollWorkflowTaskQueue: pollWorkflowTaskQueue(engine),
+  respondWorkflowTaskCompleted: respondWorkflowTaskCompleted(engine),
+  respondWorkflowTaskFailed: respondWorkflowTaskFailed(engine),
+  respondQueryTaskCompleted: respondQueryTaskCompleted(engine),
+  resetStickyTaskQueue: resetStickyTaskQueue(engine),
+  pollActivityTaskQueue: pollActivityTaskQueue(engine),
+  recordActivityTaskHeartbeat: recordActivityTaskHeartbeat(engine),
+  recordActivityTaskHeartbeatById: recordActivityTaskHeartbeatById(engine),
+  respondActivityTaskCompleted: respondActivityTaskCompleted(engine),
+  respondActivityTaskCompletedById: respondActivityTaskCompletedById(engine),
+  respondActivityTaskFailed: respondActivityTaskFailed(engine),
+  respondActivityTaskFailedById: respondActivityTaskFailedById(engine),
+  respondActivityTaskCanceled: respondActivityTaskCanceled(engine),
+  respondActivityTaskCanceledById: respondActivityTaskCanceledById(engine),
+  shutdownWorker: shutdownWorker(engine),
+  describeTaskQueue: describeTaskQueue(engine),
+  listTaskQueuePartitions: listTaskQueuePartitions(engine),
+});

@@ -1,0 +1,101 @@
+import { ok } from "../base/result.ts";
+import { toProtoTime } from "../base/time.ts";
+import { hasStartedWorkflowTask, isRunning, type MutableState } from "../execution/execution.ts";
+import { make } from "../protocol/codec.ts";
+import type { PendingActivity } from "../protocol/generated/holdfast/state/v1/state.ts";
+import { PendingActivityState, PendingWorkflowTaskState } from "../protocol/generated/temporal/api/enums/v1/workflow.ts";
+import {
+  PendingActivityInfo,
+  PendingWorkflowTaskInfo,
+  WorkflowExecutionConfig,
+  WorkflowExecutionExtendedInfo,
+} from "../protocol/generated/temporal/api/workflow/v1/message.ts";
+import { DescribeWorkflowExecutionResponse } from "../protocol/generated/temporal/api/workflowservice/v1/request_response.ts";
+import type { Engine } from "./engine.ts";
+import type { Services } from "./services.ts";
+import { executionInfo } from "./visibility-record.ts";
+
+/** Everything the server knows of one run: what it is, what it waits for, and what goes wrong. */
+export const describeWorkflowExecution =
+  ({ namespaces, runs }: Engine): Services["describeWorkflowExecution"] =>
+  async (request) => {
+    const namespace = namespaces.get(request.namespace);
+    if (!namespace.ok) return namespace;
+    const { workflowId = "", runId = "" } = request.execution ?? {};
+    const found = await runs.find({ namespaceId: namespace.value.id, workflowId, runId });
+    if (!found.ok) return found;
+    const { state, settled } = found.value;
+    await settled;
+    return ok(describe(state));
+  };
+
+function describe(state: MutableState): DescribeWorkflowExecutionResponse {
+  const { core, started } = state;
+  return make(DescribeWorkflowExecutionResponse, {
+    executionConfig: make(WorkflowExecutionConfig, {
+      taskQueue: started.taskQueue,
+      workflowExecutionTimeout: started.workflowExecutionTimeout,
+      workflowRunTimeout: started.workflowRunTimeout,
+      defaultWorkflowTaskTimeout: started.workflowTaskTimeout,
+      userMetadata: state.userMetadata,
+    }),
+    workflowExecutionInfo: executionInfo(state),
+    pendingActivities: [...state.activities.values()].map(pendingActivity),
+    pendingChildren: [...state.children.values()].map((child) => ({
+      workflowId: child.workflowId,
+      runId: child.runId,
+      workflowTypeName: child.workflowType,
+      initiatedId: child.initiatedEventId,
+      parentClosePolicy: child.parentClosePolicy,
+    })),
+    pendingWorkflowTask: pendingWorkflowTask(state),
+    workflowExtendedInfo: make(WorkflowExecutionExtendedInfo, {
+      executionExpirationTime: date(core.executionExpirationTime),
+      runExpirationTime: date(core.runExpirationTime),
+      cancelRequested: core.cancelRequested,
+      originalStartTime: date(core.startTime),
+    }),
+  });
+}
+
+function pendingActivity(activity: PendingActivity): PendingActivityInfo {
+  const started = activity.startedTime > 0;
+  const waitsForRetry = !started && !activity.dispatched;
+  return make(PendingActivityInfo, {
+    activityId: activity.activityId,
+    activityType: { name: activity.activityType },
+    state: activity.cancelRequested
+      ? PendingActivityState.CANCEL_REQUESTED
+      : started
+        ? PendingActivityState.STARTED
+        : PendingActivityState.SCHEDULED,
+    heartbeatDetails: activity.heartbeatDetails,
+    lastHeartbeatTime: date(activity.lastHeartbeatTime),
+    lastStartedTime: date(activity.lastStartedTime),
+    attempt: activity.attempt,
+    maximumAttempts: activity.retryPolicy?.maximumAttempts ?? 0,
+    scheduledTime: date(activity.attemptScheduledTime),
+    expirationTime: activity.scheduleToCloseTimeout > 0 ? date(activity.scheduledTime + activity.scheduleToCloseTimeout) : undefined,
+    lastFailure: activity.lastFailure,
+    lastWorkerIdentity: activity.lastWorkerIdentity,
+    lastWorkerVersionStamp: activity.workerVersion,
+    currentRetryInterval: waitsForRetry ? toProtoTime(activity.attemptScheduledTime - activity.lastAttemptCompleteTime) : undefined,
+    lastAttemptCompleteTime: date(activity.lastAttemptCompleteTime),
+    nextAttemptScheduleTime: waitsForRetry ? date(activity.attemptScheduledTime) : undefined,
+    priority: activity.priority,
+  });
+}
+
+function pendingWorkflowTask(state: MutableState): PendingWorkflowTaskInfo | undefined {
+  const task = state.core.workflowTask;
+  if (task === undefined || !isRunning(state)) return undefined;
+  return make(PendingWorkflowTaskInfo, {
+    state: hasStartedWorkflowTask(state) ? PendingWorkflowTaskState.STARTED : PendingWorkflowTaskState.SCHEDULED,
+    scheduledTime: date(task.scheduledTime),
+    originalScheduledTime: date(task.originalScheduledTime),
+    startedTime: date(task.startedTime),
+    attempt: task.attempt,
+  });
+}
+
+const date = (at: number): Date | undefined => (at > 0 ? new Date(at) : undefined);

@@ -1,0 +1,245 @@
+import { present } from "../base/assert.ts";
+import { toProtoTime } from "../base/time.ts";
+import { isDispatchable, startActivity } from "../execution/activity.ts";
+import type { Draft } from "../execution/execution.ts";
+import { isRunning } from "../execution/execution.ts";
+import { sendUpdates } from "../execution/update.ts";
+import { startWorkflowTask } from "../execution/workflow-task.ts";
+import { eventsOutsideHistory } from "../execution/workflow-task-events.ts";
+import { encode, make } from "../protocol/codec.ts";
+import { TaskToken, TaskToken_Kind } from "../protocol/generated/holdfast/state/v1/state.ts";
+import { TaskQueueKind } from "../protocol/generated/temporal/api/enums/v1/task_queue.ts";
+import {
+  type ActivityTaskScheduledEventAttributes,
+  History,
+  type HistoryEvent,
+} from "../protocol/generated/temporal/api/history/v1/message.ts";
+import {
+  PollActivityTaskQueueResponse,
+  PollWorkflowTaskQueueResponse,
+} from "../protocol/generated/temporal/api/workflowservice/v1/request_response.ts";
+import type { BacklogTask, QueueKey, Store } from "../store/store.ts";
+import { firstHistoryPage } from "./history-pages.ts";
+import type { Handout, Matching, Poll, Reservation } from "./matching.ts";
+import { attachQueries, type QueryRegistry } from "./query-registry.ts";
+import type { Part, RunCell, Staged } from "./runs.ts";
+import type { WithHistory } from "./services.ts";
+
+export type WorkflowTaskHandout = WithHistory<PollWorkflowTaskQueueResponse>;
+
+/** The worker whose completion is being committed: it can take tasks together with its answer. */
+export type InlineWorker = {
+  readonly runId: string;
+  readonly poll: Poll;
+  readonly returnNewWorkflowTask: boolean;
+  /** Filled in by the stage. */
+  workflowTask: (() => Promise<WorkflowTaskHandout>) | null;
+  readonly activityTasks: (() => Promise<PollActivityTaskQueueResponse>)[];
+};
+
+/** As many activities as a worker reserves slots for. */
+const eagerActivitiesMax = 3;
+const defaultPriority = 3;
+
+export type Dispatch = {
+  /** Hands tasks that became due to waiting workers, or makes rows of them. */
+  stage(parts: readonly Part[], inline: InlineWorker | undefined): Staged;
+  /** Starts a task for a worker, if its run still wants it; null otherwise. To be committed with the draft. */
+  handOut(cell: RunCell, draft: Draft, task: Pick<BacklogTask, "type" | "scheduledEventId" | "stamp">, poll: Poll): Handout | null;
+};
+
+export function createDispatch(deps: {
+  readonly store: Pick<Store, "readHistory">;
+  readonly matching: () => Matching;
+  readonly queries: QueryRegistry;
+  readonly speculative: (cell: RunCell, queue: QueueKey) => void;
+}): Dispatch {
+  const { store, matching, queries } = deps;
+  let order = Date.now() * 1000;
+
+  /** The one place where a task is given to a worker. */
+  const handOut: Dispatch["handOut"] = (cell, draft, task, poll) => {
+    if (!isRunning(draft)) return null;
+    if (task.type === "workflow") {
+      const pending = draft.core.workflowTask;
+      if (pending === undefined || pending.startedEventId !== 0 || pending.scheduledEventId !== task.scheduledEventId) return null;
+      return handOutWorkflowTask(cell, draft, poll);
+    }
+    if (!isDispatchable(draft, task.scheduledEventId, task.stamp)) return null;
+    return handOutActivityTask(draft, task.scheduledEventId, poll);
+  };
+
+  function handOutWorkflowTask(cell: RunCell, draft: Draft, poll: Poll): () => Promise<WorkflowTaskHandout> {
+    startWorkflowTask(draft, poll);
+    const messages = sendUpdates(draft);
+    const task = present(draft.core.workflowTask, "workflow task");
+    const attached = attachQueries(queries, cell, task.startedEventId);
+    const { core, started, key } = draft;
+    const sticky = task.taskQueue?.kind === TaskQueueKind.STICKY;
+    const tail = eventsOutsideHistory(draft);
+    const lastInHistory = core.nextEventId - 1;
+    const response = make(PollWorkflowTaskQueueResponse, {
+      taskToken: encode(TaskToken, {
+        ...make(TaskToken),
+        ...key,
+        kind: TaskToken_Kind.WORKFLOW_TASK,
+        scheduledEventId: task.scheduledEventId,
+        startedEventId: task.startedEventId,
+        attempt: task.attempt,
+        startedTime: task.startedTime,
+      }),
+      workflowExecution: { workflowId: key.workflowId, runId: key.runId },
+      workflowType: started.workflowType,
+      previousStartedEventId: core.lastCompletedStartedEventId,
+      startedEventId: task.startedEventId,
+      attempt: task.attempt,
+      workflowExecutionTaskQueue: started.taskQueue,
+      scheduledTime: new Date(task.scheduledTime),
+      startedTime: new Date(task.startedTime),
+      queries: attached,
+      messages,
+    });
+    const fromEventId = sticky ? core.lastCompletedStartedEventId + 1 : 1;
+    return async () => {
+      const page = await firstHistoryPage(store, key, { fromEventId, toEventId: lastInHistory, tail });
+      return { response: { ...response, nextPageToken: page.nextPageToken }, history: page.bytes };
+    };
+  }
+
+  function handOutActivityTask(draft: Draft, scheduledEventId: number, poll: Poll): () => Promise<PollActivityTaskQueueResponse> {
+    const activity = startActivity(draft, present(draft.activities.get(scheduledEventId), "pending activity"), poll);
+    const { key, started, context } = draft;
+    const fresh = draft.batches.flat().find((event) => event.eventId === scheduledEventId);
+    return async () => {
+      const scheduled = scheduledAttributes(fresh ?? (await readEvent(store, key, scheduledEventId)));
+      return make(PollActivityTaskQueueResponse, {
+        taskToken: encode(TaskToken, {
+          ...make(TaskToken),
+          ...key,
+          kind: TaskToken_Kind.ACTIVITY_TASK,
+          scheduledEventId,
+          attempt: activity.attempt,
+          stamp: activity.stamp,
+        }),
+        workflowNamespace: context.namespaceName,
+        workflowType: started.workflowType,
+        workflowExecution: { workflowId: key.workflowId, runId: key.runId },
+        activityType: scheduled.activityType,
+        activityId: scheduled.activityId,
+        header: scheduled.header,
+        input: scheduled.input,
+        heartbeatDetails: activity.heartbeatDetails,
+        scheduledTime: new Date(activity.scheduledTime),
+        currentAttemptScheduledTime: new Date(activity.attemptScheduledTime),
+        startedTime: new Date(activity.startedTime),
+        attempt: activity.attempt,
+        scheduleToCloseTimeout: toProtoTime(activity.scheduleToCloseTimeout),
+        startToCloseTimeout: toProtoTime(activity.startToCloseTimeout),
+        heartbeatTimeout: toProtoTime(activity.heartbeatTimeout),
+        retryPolicy: activity.retryPolicy,
+        priority: activity.priority,
+      });
+    };
+  }
+
+  return {
+    handOut,
+    stage: (parts, inline) => {
+      const putTasks: BacklogTask[] = [];
+      const reserved: { readonly reservation: Reservation; readonly handout: Handout }[] = [];
+      const offers: (() => void)[] = [];
+
+      const place = (
+        cell: RunCell,
+        draft: Draft,
+        due: { type: "workflow" | "activity"; scheduledEventId: number; stamp: number; taskQueue: string; priority: number },
+      ) => {
+        const queue: QueueKey = { namespaceId: cell.key.namespaceId, taskQueue: due.taskQueue, type: due.type };
+        const reservation = matching().reserve(queue);
+        if (reservation !== null) {
+          const handout = handOut(cell, draft, due, reservation.poll);
+          if (handout === null) reservation.release();
+          else reserved.push({ reservation, handout });
+          return;
+        }
+        if (due.type === "workflow" && draft.core.workflowTask?.speculative) offers.push(() => deps.speculative(cell, queue));
+        else
+          putTasks.push({
+            run: cell.key,
+            ...queue,
+            scheduledEventId: due.scheduledEventId,
+            stamp: due.stamp,
+            priority: due.priority,
+            order: ++order,
+            enqueuedAt: draft.context.now,
+          });
+      };
+
+      for (const { cell, draft } of parts) {
+        const own = inline?.runId === cell.key.runId ? inline : undefined;
+        for (const due of draft.dueTasks) {
+          if (due.type === "workflow") {
+            const task = draft.core.workflowTask;
+            if (!isRunning(draft) || task === undefined || task.startedEventId !== 0) continue;
+            if (own?.returnNewWorkflowTask) own.workflowTask = handOutWorkflowTask(cell, draft, own.poll);
+            else {
+              const taskQueue = task.taskQueue?.name ?? "";
+              place(cell, draft, {
+                type: "workflow",
+                scheduledEventId: task.scheduledEventId,
+                stamp: task.attempt,
+                taskQueue,
+                priority: draft.started.priority?.priorityKey || defaultPriority,
+              });
+            }
+          } else {
+            const activity = draft.activities.get(due.scheduledEventId);
+            if (activity === undefined || !isDispatchable(draft, due.scheduledEventId, activity.stamp)) continue;
+            const { taskQueue, stamp, scheduledEventId, priority } = activity;
+            const eager =
+              due.eager &&
+              own !== undefined &&
+              own.activityTasks.length < eagerActivitiesMax &&
+              taskQueue === draft.started.taskQueue?.name;
+            if (eager) own.activityTasks.push(handOutActivityTask(draft, scheduledEventId, own.poll));
+            else
+              place(cell, draft, {
+                type: "activity",
+                scheduledEventId,
+                stamp,
+                taskQueue,
+                priority: priority?.priorityKey || defaultPriority,
+              });
+          }
+        }
+      }
+      return {
+        putTasks,
+        committed: () => {
+          for (const { reservation, handout } of reserved) reservation.deliver(handout);
+          for (const task of putTasks) matching().added(task);
+          for (const offer of offers) offer();
+        },
+        failed: () => {
+          for (const { reservation } of reserved) reservation.release();
+        },
+      };
+    },
+  };
+}
+
+async function readEvent(
+  store: Pick<Store, "readHistory">,
+  key: Parameters<Store["readHistory"]>[0],
+  eventId: number,
+): Promise<HistoryEvent | undefined> {
+  const batches = await store.readHistory(key, { fromEventId: eventId, toEventId: eventId, eventsMax: 1 });
+  return batches.flatMap(({ bytes }) => History.decode(bytes).events).find((event) => event.eventId === eventId);
+}
+
+function scheduledAttributes(event: HistoryEvent | undefined): ActivityTaskScheduledEventAttributes {
+  const attributes = present(event?.attributes, "scheduled event");
+  if (attributes.$case !== "activityTaskScheduledEventAttributes")
+    throw new Error(`assertion failed: event ${event?.eventId} schedules no activity`);
+  return attributes.value;
+}

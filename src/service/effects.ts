@@ -1,0 +1,266 @@
+import { present } from "../base/assert.ts";
+
+import { childClosed, childStarted, childStartFailed, childToStart } from "../execution/child.ts";
+import { terminateRun } from "../execution/close.ts";
+import { decide } from "../execution/decide.ts";
+import { type Draft, type Effect, isRunning, openDraft, type RunKey } from "../execution/execution.ts";
+import { externalCancelDone, externalSignalDone } from "../execution/external.ts";
+import { requestCancel, signal } from "../execution/signal.ts";
+import { startedAttributes, startRun } from "../execution/start.ts";
+import { decideStart } from "../execution/start-policy.ts";
+import { scheduleWorkflowTask } from "../execution/workflow-task.ts";
+import type { PendingChild } from "../protocol/generated/holdfast/state/v1/state.ts";
+import {
+  CancelExternalWorkflowExecutionFailedCause,
+  SignalExternalWorkflowExecutionFailedCause,
+  StartChildWorkflowExecutionFailedCause,
+} from "../protocol/generated/temporal/api/enums/v1/failed_cause.ts";
+import { ParentClosePolicy, WorkflowIdConflictPolicy } from "../protocol/generated/temporal/api/enums/v1/workflow.ts";
+import type {
+  HistoryEvent,
+  StartChildWorkflowExecutionInitiatedEventAttributes,
+} from "../protocol/generated/temporal/api/history/v1/message.ts";
+import type { OutboxKey, Store } from "../store/store.ts";
+import type { InlineWorker } from "./dispatch.ts";
+import type { KeyedLock } from "./keyed-lock.ts";
+import type { Namespaces } from "./namespaces.ts";
+import { NotCommitted, type RunCell, type Runs } from "./runs.ts";
+
+const attemptsMax = 16;
+
+/**
+ * Carries out effects on other runs. What happens there, what the source learns of it, and the removal of the outbox entry are one
+ * commit: a crash before it repeats the whole, after it nothing.
+ */
+export function createEffects(deps: {
+  readonly store: Pick<Store, "currentRunId">;
+  readonly runs: Runs<InlineWorker>;
+  readonly namespaces: Namespaces;
+  readonly startLock: KeyedLock;
+  readonly newId: () => string;
+}) {
+  const { store, runs, namespaces, startLock, newId } = deps;
+
+  const draftOf = (cell: RunCell): Draft => openDraft(cell.state, runs.contextOf(cell.key.namespaceId));
+  const done = (key: OutboxKey) => runs.submit([], { deleteOutbox: [key] });
+
+  return async function carryOut(key: OutboxKey, effect: Effect): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await once(key, effect);
+        return;
+      } catch (error) {
+        if (!(error instanceof NotCommitted) || attempt >= attemptsMax) throw error;
+      }
+    }
+  };
+
+  async function once(key: OutboxKey, effect: Effect): Promise<void> {
+    switch (effect.kind) {
+      case "start-child":
+        return startChild(key, effect.initiated);
+      case "signal-external":
+        return signalExternal(key, effect.initiated);
+      case "cancel-external":
+        return cancelExternal(key, effect.initiated);
+      case "report-to-parent":
+        return reportToParent(key, effect.closed);
+      case "close-child":
+        return closeChild(key, effect.child);
+    }
+  }
+
+  async function startChild(key: OutboxKey, event: HistoryEvent): Promise<void> {
+    const { attributes: initiated } = event;
+    if (initiated?.$case !== "startChildWorkflowExecutionInitiatedEventAttributes") return done(key);
+    const { namespaceId, workflowId } = initiated.value;
+    return startLock.run(`${namespaceId}\n${workflowId}`, async () => {
+      const current = await store.currentRunId({ namespaceId, workflowId });
+      const existing = current === null ? null : await runs.load({ namespaceId, workflowId, runId: current });
+      const parent = await runs.load(key.run);
+      if (parent === null) return done(key);
+      const parentDraft = draftOf(parent);
+      const child = childToStart(parentDraft, event.eventId);
+      // A parent that closed before its child was started takes it back, unless it was to live on its own anyway.
+      const abandoned = !isRunning(parentDraft) && initiated.value.parentClosePolicy === ParentClosePolicy.ABANDON;
+      if (child === null && !abandoned) return done(key);
+      const childKey: RunKey = { namespaceId, workflowId, runId: newId() };
+      const verdict = decideStart(
+        existing?.state ?? null,
+        { reuse: initiated.value.workflowIdReusePolicy, conflict: WorkflowIdConflictPolicy.UNSPECIFIED },
+        "",
+      );
+      const fail = (cause: StartChildWorkflowExecutionFailedCause) => {
+        if (child !== null)
+          childStartFailed(parentDraft, child, {
+            cause,
+            workflowTaskCompletedEventId: initiated.value.workflowTaskCompletedEventId,
+            control: initiated.value.control,
+          });
+        return runs.submit([{ cell: parent, draft: parentDraft }], { deleteOutbox: [key] });
+      };
+      if (namespaces.byId(namespaceId) === undefined) return fail(StartChildWorkflowExecutionFailedCause.NAMESPACE_NOT_FOUND);
+      if (verdict.verdict === "refuse") return fail(StartChildWorkflowExecutionFailedCause.WORKFLOW_ALREADY_EXISTS);
+      const childDraft = startChildRun(childKey, parent, event, initiated.value);
+      if (childDraft === null) return fail(StartChildWorkflowExecutionFailedCause.UNSPECIFIED);
+      if (child !== null) childStarted(parentDraft, child, { runId: childKey.runId, header: initiated.value.header });
+      const parts = [{ cell: runs.create(childKey), draft: childDraft, becomeCurrent: { expectedRunId: current } }];
+      if (verdict.verdict === "terminate-and-start" && existing !== null) {
+        const terminated = draftOf(existing);
+        terminateRun(terminated, { reason: "TerminateIfRunning WorkflowIdReusePolicy", identity: "history-service" });
+        return runs.submit([{ cell: existing, draft: terminated }, ...parts, { cell: parent, draft: parentDraft }], {
+          deleteOutbox: [key],
+        });
+      }
+      return runs.submit([...parts, { cell: parent, draft: parentDraft }], { deleteOutbox: [key] });
+    });
+  }
+
+  function startChildRun(
+    key: RunKey,
+    parent: RunCell,
+    event: HistoryEvent,
+    initiated: StartChildWorkflowExecutionInitiatedEventAttributes,
+  ): Draft | null {
+    const context = runs.contextOf(key.namespaceId);
+    const started = startedAttributes(key, { ...initiated, identity: "" }, context);
+    if (!started.ok) return null;
+    const { workflowId, runId, namespaceId } = parent.key;
+    const draft = startRun(
+      key,
+      {
+        ...started.value,
+        parentWorkflowNamespace: namespaces.byId(namespaceId)?.name ?? "",
+        parentWorkflowNamespaceId: namespaceId,
+        parentWorkflowExecution: { workflowId, runId },
+        parentInitiatedEventId: event.eventId,
+        rootWorkflowExecution: parent.state.started.rootWorkflowExecution ?? { workflowId, runId },
+      },
+      context,
+      { userMetadata: event.userMetadata },
+    );
+    scheduleWorkflowTask(draft);
+    return draft;
+  }
+
+  /** The run that an external signal or cancellation is for; null when there is none. */
+  async function target(
+    namespace: string,
+    execution: { workflowId: string; runId: string } | undefined,
+    source: { cell: RunCell; childWorkflowOnly: boolean },
+  ): Promise<RunCell | null> {
+    const entry = namespaces.get(namespace);
+    if (!entry.ok || execution === undefined) return null;
+    const found = await runs.find({ namespaceId: entry.value.id, ...execution });
+    if (!found.ok) return null;
+    const parent = found.value.state.started.parentWorkflowExecution;
+    return source.childWorkflowOnly && parent?.workflowId !== source.cell.key.workflowId ? null : found.value;
+  }
+
+  async function signalExternal(key: OutboxKey, event: HistoryEvent): Promise<void> {
+    const initiated = event.attributes;
+    const source = await runs.load(key.run);
+    if (source === null || initiated?.$case !== "signalExternalWorkflowExecutionInitiatedEventAttributes") return done(key);
+    const { namespace, workflowExecution, signalName, input, header, childWorkflowOnly } = initiated.value;
+    const cell = await target(namespace, workflowExecution, { cell: source, childWorkflowOnly });
+    const request = {
+      signalName,
+      input,
+      header,
+      identity: "history-service",
+      requestId: `${key.run.runId}/${event.eventId}`,
+      links: [],
+      externalWorkflowExecution: { workflowId: key.run.workflowId, runId: key.run.runId },
+    };
+    const sourceDraft = draftOf(source);
+    if (cell === source) {
+      // A run that signals itself: one transition does both.
+      signal(sourceDraft, request);
+      externalSignalDone(sourceDraft, event.eventId, initiated.value, null);
+      return runs.submit([{ cell: source, draft: sourceDraft }], { deleteOutbox: [key] });
+    }
+    const signaled = cell === null ? null : decide(cell.state, runs.contextOf(cell.key.namespaceId), (draft) => signal(draft, request));
+    const full = signaled !== null && !signaled.ok && signaled.error.kind === "invalid-argument";
+    const cause = signaled?.ok
+      ? null
+      : full
+        ? SignalExternalWorkflowExecutionFailedCause.SIGNAL_COUNT_LIMIT_EXCEEDED
+        : namespaces.get(namespace).ok
+          ? SignalExternalWorkflowExecutionFailedCause.EXTERNAL_WORKFLOW_EXECUTION_NOT_FOUND
+          : SignalExternalWorkflowExecutionFailedCause.NAMESPACE_NOT_FOUND;
+    externalSignalDone(sourceDraft, event.eventId, initiated.value, cause);
+    const parts = [{ cell: source, draft: sourceDraft }];
+    if (signaled?.ok && cell !== null) parts.unshift({ cell, draft: signaled.value.draft });
+    return runs.submit(parts, { deleteOutbox: [key] });
+  }
+
+  async function cancelExternal(key: OutboxKey, event: HistoryEvent): Promise<void> {
+    const initiated = event.attributes;
+    const source = await runs.load(key.run);
+    if (source === null || initiated?.$case !== "requestCancelExternalWorkflowExecutionInitiatedEventAttributes") return done(key);
+    const { namespace, workflowExecution, childWorkflowOnly, reason } = initiated.value;
+    const cell = await target(namespace, workflowExecution, { cell: source, childWorkflowOnly });
+    const request = {
+      reason,
+      identity: "history-service",
+      externalWorkflowExecution: { workflowId: key.run.workflowId, runId: key.run.runId },
+      externalInitiatedEventId: event.eventId,
+    };
+    const sourceDraft = draftOf(source);
+    if (cell === source) {
+      requestCancel(sourceDraft, request);
+      externalCancelDone(sourceDraft, event.eventId, initiated.value, null);
+      return runs.submit([{ cell: source, draft: sourceDraft }], { deleteOutbox: [key] });
+    }
+    if (cell === null) {
+      const cause = namespaces.get(namespace).ok
+        ? CancelExternalWorkflowExecutionFailedCause.EXTERNAL_WORKFLOW_EXECUTION_NOT_FOUND
+        : CancelExternalWorkflowExecutionFailedCause.NAMESPACE_NOT_FOUND;
+      externalCancelDone(sourceDraft, event.eventId, initiated.value, cause);
+      return runs.submit([{ cell: source, draft: sourceDraft }], { deleteOutbox: [key] });
+    }
+    const canceled = draftOf(cell);
+    requestCancel(canceled, request);
+    externalCancelDone(sourceDraft, event.eventId, initiated.value, null);
+    return runs.submit(
+      [
+        { cell, draft: canceled },
+        { cell: source, draft: sourceDraft },
+      ],
+      { deleteOutbox: [key] },
+    );
+  }
+
+  async function reportToParent(key: OutboxKey, closed: HistoryEvent): Promise<void> {
+    const child = await runs.load(key.run);
+    if (child === null) return done(key);
+    const { parentWorkflowExecution, parentWorkflowNamespaceId, parentInitiatedEventId } = child.state.started;
+    const parent =
+      parentWorkflowExecution === undefined
+        ? null
+        : await runs.load({ namespaceId: parentWorkflowNamespaceId, ...parentWorkflowExecution });
+    if (parent === null) return done(key);
+    const draft = draftOf(parent);
+    childClosed(draft, { initiatedEventId: parentInitiatedEventId, workflowId: key.run.workflowId, closed });
+    return runs.submit([{ cell: parent, draft }], { deleteOutbox: [key] });
+  }
+
+  async function closeChild(key: OutboxKey, child: PendingChild): Promise<void> {
+    const { namespaceId, workflowId } = child;
+    const found = await runs.find({ namespaceId, workflowId, runId: "" });
+    // Another execution may have taken the workflow id since; the child's chain is known by its first run.
+    if (child.runId === "" || !found.ok || found.value.state.started.firstExecutionRunId !== child.runId) return done(key);
+    const cell = present(found.value, "child");
+    const draft = draftOf(cell);
+    if (!isRunning(draft)) return done(key);
+    const request = { reason: "by parent close policy", identity: "history-service" };
+    if (child.parentClosePolicy === ParentClosePolicy.REQUEST_CANCEL) {
+      requestCancel(draft, {
+        ...request,
+        externalWorkflowExecution: { workflowId: key.run.workflowId, runId: key.run.runId },
+        externalInitiatedEventId: child.initiatedEventId,
+      });
+    } else terminateRun(draft, request);
+    return runs.submit([{ cell, draft }], { deleteOutbox: [key] });
+  }
+}

@@ -1,0 +1,386 @@
+import type { DurationMs, EpochMs } from "../base/time.ts";
+import { minuteMs, secondMs } from "../base/time.ts";
+import type { BacklogTask, QueueKey, Store, TaskKey } from "../store/store.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import type { Clock } from "./clock.ts";
+
+/** Who asks for work. */
+export type Poll = {
+  readonly identity: string;
+  readonly requestId: string;
+  readonly buildId: string;
+  /** Most tasks per second that the worker wants from this queue, over all its pollers; null for no limit. */
+  readonly tasksPerSecond: number | null;
+};
+
+/** A task on its way to the poller that got it, once its start is on disk; null when it turned out to be gone. */
+export type Handout = () => Promise<unknown>;
+
+/** Work that lives in memory only: a query, or a workflow task made for an update. */
+export type DirectTask = {
+  /** Starts it for this poller; null when it is no longer wanted. */
+  start(poll: Poll): Promise<Handout | null>;
+};
+
+/** A poller that waits, reserved for a task that is being committed. */
+export type Reservation = {
+  readonly poll: Poll;
+  /** Its task is on disk. */
+  deliver(handout: Handout): void;
+  /** Nothing came of it: it waits on, first in line. */
+  release(): void;
+};
+
+export type QueueInfo = {
+  readonly pollers: readonly { readonly identity: string; readonly lastAccessTime: EpochMs; readonly ratePerSecond: number }[];
+  readonly backlogCount: number;
+  readonly backlogAge: DurationMs;
+  readonly addRate: number;
+  readonly dispatchRate: number;
+};
+
+export type Matching = {
+  /** Reserves a waiting poller for a task that is about to be committed; null when there is none, or others wait before it. */
+  reserve(queue: QueueKey): Reservation | null;
+  /** A task row was committed. */
+  added(task: BacklogTask): void;
+  /** Offers work that lives in memory only to the pollers of a queue. Returns how to take it back. */
+  offer(queue: QueueKey, task: DirectTask): () => void;
+  /** Waits for a task, at most `patience`. Null when none came, the caller went away, or the server drains. */
+  poll(queue: QueueKey, poll: Poll, wait: { patience: DurationMs; signal: AbortSignal }): Promise<Handout | null>;
+  /** Whether somebody polls, or did so lately. */
+  isPolled(queue: QueueKey, within: DurationMs): boolean;
+  /** Its only worker is gone for good. */
+  forget(queue: QueueKey): void;
+  describe(queue: QueueKey): QueueInfo;
+  /** Answers all waiting polls empty and takes no new ones. */
+  drain(): void;
+  /** Loads which queues have a backlog. To be awaited before the first poll. */
+  recover(): Promise<void>;
+};
+
+/** A sticky queue whose worker has not polled for this long is dead. */
+export const stickyAliveFor: DurationMs = 10 * secondMs;
+/** How long a poller is remembered. */
+const pollerRememberedFor: DurationMs = 5 * minuteMs;
+/** Task rows held in memory per queue; the rest stays in the store until these are gone. */
+const bufferedTasksMax = 1_000;
+const pollersRememberedMax = 1_000;
+
+type Waiter = { readonly poll: Poll; resolve: (answer: Handout | "look-again" | null) => void };
+
+type Queue = {
+  readonly key: QueueKey;
+  readonly waiters: Set<Waiter>;
+  readonly direct: Set<DirectTask>;
+  /** Task rows by position. */
+  backlog: BacklogTask[];
+  /** Whether the store holds no more rows than `backlog` and those in flight. */
+  complete: boolean;
+  loading: Promise<void> | null;
+  /** Rows that are being started. */
+  readonly inFlight: Set<string>;
+  readonly pollers: Map<string, { lastAccessTime: EpochMs; ratePerSecond: number }>;
+  lastPollTime: EpochMs;
+  readonly bucket: TokenBucket;
+  readonly added: RateMeter;
+  readonly dispatched: RateMeter;
+};
+
+export function createMatching(deps: {
+  readonly store: Pick<Store, "readTasks" | "readQueues">;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  /** Starts a stored task for a poller; null when its run no longer wants it. */
+  readonly startTask: (task: BacklogTask, poll: Poll) => Promise<Handout | null>;
+}): Matching {
+  const { store, clock, metrics, startTask } = deps;
+  const queues = new Map<string, Queue>();
+  let draining = false;
+
+  metrics.pollsOpen.readFrom(() => countBy(queues, (queue) => queue.waiters.size));
+  metrics.backlogTasks.readFrom(() => countBy(queues, (queue) => queue.backlog.length));
+
+  const queueOf = (key: QueueKey): Queue => {
+    const name = queueName(key);
+    let queue = queues.get(name);
+    if (queue === undefined) {
+      queue = newQueue(key);
+      queues.set(name, queue);
+    }
+    return queue;
+  };
+
+  const wakeOne = (queue: Queue): void => {
+    const [waiter] = queue.waiters;
+    if (waiter === undefined) return;
+    queue.waiters.delete(waiter);
+    waiter.resolve("look-again");
+  };
+
+  /** Whether the queue's rate limit lets one more task go now; otherwise somebody looks again when it does. */
+  const mayDispatch = (queue: Queue): boolean => {
+    const waitMs = queue.bucket.take(Date.now());
+    if (waitMs === 0) return true;
+    if (!queue.bucket.armed) {
+      queue.bucket.armed = true;
+      setTimeout(() => {
+        queue.bucket.armed = false;
+        wakeOne(queue);
+      }, waitMs).unref();
+    }
+    return false;
+  };
+
+  async function load(queue: Queue): Promise<void> {
+    const rows = await store.readTasks(queue.key, null, bufferedTasksMax + queue.inFlight.size);
+    queue.complete = rows.length < bufferedTasksMax + queue.inFlight.size;
+    queue.backlog = rows.filter((row) => !queue.inFlight.has(taskName(row)));
+  }
+
+  async function nextRow(queue: Queue): Promise<BacklogTask | null> {
+    if (queue.backlog.length === 0 && !queue.complete) {
+      queue.loading ??= load(queue).finally(() => {
+        queue.loading = null;
+      });
+      await queue.loading;
+    }
+    if (queue.backlog.length === 0 || !mayDispatch(queue)) return null;
+    return queue.backlog.shift() ?? null;
+  }
+
+  async function startRow(queue: Queue, row: BacklogTask, poll: Poll): Promise<Handout | null> {
+    const name = taskName(row);
+    queue.inFlight.add(name);
+    try {
+      const handout = await startTask(row, poll);
+      if (handout !== null) {
+        metrics.tasksDispatched.add(1, row.type, "backlog");
+        metrics.taskWaitSeconds.observe((clock.now() - row.enqueuedAt) / 1000, row.type);
+        queue.dispatched.count();
+      }
+      return handout;
+    } catch (error) {
+      // The store failed: the row is still there, and nobody has the task.
+      queue.complete = false;
+      throw error;
+    } finally {
+      queue.inFlight.delete(name);
+    }
+  }
+
+  function wait(queue: Queue, poll: Poll, patience: DurationMs, signal: AbortSignal): Promise<Handout | "look-again" | null> {
+    return new Promise((resolve) => {
+      const finish = (answer: Handout | "look-again" | null) => {
+        clearTimeout(timer);
+        signal.removeEventListener("abort", giveUp);
+        queue.waiters.delete(waiter);
+        resolve(answer);
+      };
+      const giveUp = () => {
+        // A reserved waiter is no longer in line: its task is being committed and will be answered.
+        if (queue.waiters.has(waiter)) finish(null);
+      };
+      const waiter: Waiter = { poll, resolve: finish };
+      const timer = setTimeout(giveUp, patience);
+      signal.addEventListener("abort", giveUp);
+      queue.waiters.add(waiter);
+    });
+  }
+
+  return {
+    reserve: (key) => {
+      const queue = queues.get(queueName(key));
+      if (queue === undefined || queue.backlog.length > 0 || !queue.complete) return null;
+      const [waiter] = queue.waiters;
+      if (waiter === undefined || !mayDispatch(queue)) return null;
+      queue.waiters.delete(waiter);
+      return {
+        poll: waiter.poll,
+        deliver: (handout) => {
+          metrics.tasksDispatched.add(1, key.type, "sync");
+          queue.added.count();
+          queue.dispatched.count();
+          waiter.resolve(handout);
+        },
+        release: () => waiter.resolve("look-again"),
+      };
+    },
+
+    added: (row) => {
+      const queue = queueOf(row);
+      queue.added.count();
+      if (queue.complete && queue.backlog.length < bufferedTasksMax) insertByPosition(queue.backlog, row);
+      else queue.complete = false;
+      wakeOne(queue);
+    },
+
+    offer: (key, task) => {
+      const queue = queueOf(key);
+      queue.direct.add(task);
+      wakeOne(queue);
+      return () => void queue.direct.delete(task);
+    },
+
+    poll: async (key, poll, { patience, signal }) => {
+      const queue = queueOf(key);
+      const until = Date.now() + patience;
+      notePoller(queue, poll, clock.now());
+      for (;;) {
+        if (draining || signal.aborted) return null;
+        const [direct] = queue.direct;
+        if (direct !== undefined) {
+          queue.direct.delete(direct);
+          const handout = await direct.start(poll);
+          if (handout !== null) return handout;
+          continue;
+        }
+        const row = await nextRow(queue);
+        if (row !== null) {
+          const handout = await startRow(queue, row, poll);
+          if (handout !== null) return handout;
+          continue;
+        }
+        // What came while the rows were looked at found nobody waiting. Behind a spent rate limit a timer looks again.
+        if (queue.direct.size > 0 || (queue.backlog.length > 0 && !queue.bucket.armed)) continue;
+        const remaining = until - Date.now();
+        if (remaining <= 0) return null;
+        const answer = await wait(queue, poll, remaining, signal);
+        queue.lastPollTime = clock.now();
+        if (answer !== "look-again") return answer;
+      }
+    },
+
+    isPolled: (key, within) => {
+      const queue = queues.get(queueName(key));
+      return queue !== undefined && (queue.waiters.size > 0 || clock.now() - queue.lastPollTime < within);
+    },
+
+    forget: (key) => {
+      const queue = queues.get(queueName(key));
+      if (queue === undefined) return;
+      for (const waiter of [...queue.waiters]) waiter.resolve(null);
+      queues.delete(queueName(key));
+    },
+
+    describe: (key) => {
+      const queue = queueOf(key);
+      const now = clock.now();
+      return {
+        pollers: [...queue.pollers]
+          .filter(([, { lastAccessTime }]) => now - lastAccessTime < pollerRememberedFor)
+          .map(([identity, poller]) => ({ identity, ...poller })),
+        backlogCount: queue.backlog.length,
+        backlogAge: queue.backlog[0] === undefined ? 0 : now - queue.backlog[0].enqueuedAt,
+        addRate: queue.added.perSecond(),
+        dispatchRate: queue.dispatched.perSecond(),
+      };
+    },
+
+    drain: () => {
+      draining = true;
+      for (const queue of queues.values()) for (const waiter of [...queue.waiters]) waiter.resolve(null);
+    },
+
+    recover: async () => {
+      for (const key of await store.readQueues()) queueOf(key).complete = false;
+    },
+  };
+}
+
+const newQueue = (key: QueueKey): Queue => ({
+  key,
+  waiters: new Set(),
+  direct: new Set(),
+  backlog: [],
+  complete: true,
+  loading: null,
+  inFlight: new Set(),
+  pollers: new Map(),
+  lastPollTime: 0,
+  bucket: new TokenBucket(),
+  added: new RateMeter(),
+  dispatched: new RateMeter(),
+});
+
+const queueName = ({ namespaceId, taskQueue, type }: QueueKey): string => `${type}\n${namespaceId}\n${taskQueue}`;
+const taskName = ({ run, type, scheduledEventId }: TaskKey): string => `${type}\n${run.runId}\n${scheduledEventId}`;
+
+function notePoller(queue: Queue, poll: Poll, now: EpochMs): void {
+  queue.lastPollTime = now;
+  queue.bucket.setRate(poll.tasksPerSecond);
+  // Put last, so that the longest silent one goes first.
+  queue.pollers.delete(poll.identity);
+  queue.pollers.set(poll.identity, { lastAccessTime: now, ratePerSecond: poll.tasksPerSecond ?? 100_000 });
+  if (queue.pollers.size > pollersRememberedMax) {
+    const [oldest] = queue.pollers.keys();
+    if (oldest !== undefined) queue.pollers.delete(oldest);
+  }
+}
+
+/** Rows nearly always come last, so the place is looked for from the end. */
+function insertByPosition(backlog: BacklogTask[], row: BacklogTask): void {
+  let index = backlog.length;
+  while (index > 0 && isBefore(row, backlog[index - 1])) index--;
+  backlog.splice(index, 0, row);
+}
+
+const isBefore = (a: BacklogTask, b: BacklogTask | undefined): boolean =>
+  b !== undefined && (a.priority !== b.priority ? a.priority < b.priority : a.order < b.order);
+
+function countBy(queues: ReadonlyMap<string, Queue>, count: (queue: Queue) => number): [number, string][] {
+  const totals = new Map<string, number>([
+    ["workflow", 0],
+    ["activity", 0],
+  ]);
+  for (const queue of queues.values()) totals.set(queue.key.type, (totals.get(queue.key.type) ?? 0) + count(queue));
+  return [...totals].map(([type, total]) => [total, type]);
+}
+
+/** Lets `rate` tasks per second through, with bursts of at most one second's worth. */
+class TokenBucket {
+  /** Whether somebody is already going to look again. */
+  armed = false;
+  #rate: number | null = null;
+  #tokens = 1;
+  #at = 0;
+
+  setRate(rate: number | null): void {
+    this.#rate = rate;
+  }
+
+  /** Takes one token and returns 0, or the milliseconds until there is one. */
+  take(now: number): number {
+    if (this.#rate === null) return 0;
+    if (this.#rate <= 0) return 1_000;
+    this.#tokens = Math.min(Math.max(1, this.#rate), this.#tokens + ((now - this.#at) * this.#rate) / 1000);
+    this.#at = now;
+    if (this.#tokens < 1) return Math.max(1, Math.ceil(((1 - this.#tokens) * 1000) / this.#rate));
+    this.#tokens--;
+    return 0;
+  }
+}
+
+/** Events per second over about the last half minute. */
+class RateMeter {
+  #value = 0;
+  #at = Date.now();
+
+  count(): void {
+    this.#decay();
+    this.#value += 1 / meterSeconds;
+  }
+
+  perSecond(): number {
+    this.#decay();
+    return this.#value;
+  }
+
+  #decay(): void {
+    const now = Date.now();
+    this.#value *= Math.exp(-(now - this.#at) / (meterSeconds * 1000));
+    this.#at = now;
+  }
+}
+
+const meterSeconds = 30;

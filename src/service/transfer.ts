@@ -1,0 +1,140 @@
+import { assertNever } from "../base/assert.ts";
+import type { DurationMs } from "../base/time.ts";
+import { secondMs } from "../base/time.ts";
+import type { Draft, Effect } from "../execution/execution.ts";
+import { encode } from "../protocol/codec.ts";
+import { PendingChild } from "../protocol/generated/holdfast/state/v1/state.ts";
+import { ParentClosePolicy } from "../protocol/generated/temporal/api/enums/v1/workflow.ts";
+import { HistoryEvent } from "../protocol/generated/temporal/api/history/v1/message.ts";
+import type { OutboxEntry, OutboxKey, Store } from "../store/store.ts";
+import type { Log } from "../telemetry/log.ts";
+
+/** Effects of runs on other runs: stored with the transition that caused them, carried out after its commit, once. */
+export type Transfer = {
+  encode(draft: Draft): readonly OutboxEntry[];
+  added(entries: readonly OutboxEntry[]): void;
+  /** Whether nothing is waiting to be carried out. */
+  readonly idle: boolean;
+  recover(): Promise<void>;
+  stop(): void;
+};
+
+/** Kinds of outbox entries as stored. Numbers are never reused. */
+const kinds = { "start-child": 1, "signal-external": 2, "cancel-external": 3, "report-to-parent": 4, "close-child": 5 } as const satisfies {
+  readonly [K in Effect["kind"]]: number;
+};
+
+const concurrencyMax = 64;
+const retryAfterMs: DurationMs = secondMs;
+const pageMax = 1_000;
+
+export function createTransfer(deps: {
+  readonly store: Pick<Store, "readOutbox">;
+  readonly log: Log;
+  /** Carries out one effect, its entry's removal included, in one commit. */
+  readonly carryOut: (key: OutboxKey, effect: Effect) => Promise<void>;
+}): Transfer {
+  const { store, log, carryOut } = deps;
+  const waiting: OutboxEntry[] = [];
+  let active = 0;
+  let order = Date.now() * 1000;
+  let stopped = false;
+
+  function pump(): void {
+    while (!stopped && active < concurrencyMax) {
+      const entry = waiting.shift();
+      if (entry === undefined) return;
+      active++;
+      carryOut(entry, decodeEffect(entry))
+        .catch((error: unknown) => {
+          log.warn("an effect on another run failed, trying again", { runId: entry.run.runId, kind: entry.kind }, error);
+          setTimeout(() => {
+            waiting.push(entry);
+            pump();
+          }, retryAfterMs).unref();
+        })
+        .finally(() => {
+          active--;
+          pump();
+        });
+    }
+  }
+
+  return {
+    encode: ({ key, effects }) =>
+      effects
+        .filter(isWanted)
+        .map((effect) => ({ run: key, kind: kinds[effect.kind], id: idOf(effect), body: encodeEffect(effect), order: ++order })),
+    added: (entries) => {
+      if (entries.length === 0) return;
+      waiting.push(...entries);
+      pump();
+    },
+    get idle() {
+      return active === 0 && waiting.length === 0;
+    },
+    recover: async () => {
+      for (let after = 0; ; ) {
+        const page = await store.readOutbox(after, pageMax);
+        waiting.push(...page);
+        const last = page.at(-1);
+        if (page.length < pageMax || last === undefined) break;
+        after = last.order;
+      }
+      pump();
+    },
+    stop: () => {
+      stopped = true;
+    },
+  };
+}
+
+/** An abandoned child is left alone. */
+const isWanted = (effect: Effect): boolean => effect.kind !== "close-child" || effect.child.parentClosePolicy !== ParentClosePolicy.ABANDON;
+
+function idOf(effect: Effect): number {
+  switch (effect.kind) {
+    case "start-child":
+    case "signal-external":
+    case "cancel-external":
+      return effect.initiated.eventId;
+    case "report-to-parent":
+      return effect.closed.eventId;
+    case "close-child":
+      return effect.child.initiatedEventId;
+    default:
+      return assertNever(effect);
+  }
+}
+
+function encodeEffect(effect: Effect): Uint8Array {
+  switch (effect.kind) {
+    case "start-child":
+    case "signal-external":
+    case "cancel-external":
+      return encode(HistoryEvent, effect.initiated);
+    case "report-to-parent":
+      return encode(HistoryEvent, effect.closed);
+    case "close-child":
+      return encode(PendingChild, effect.child);
+    default:
+      return assertNever(effect);
+  }
+}
+
+function decodeEffect({ kind, body }: OutboxEntry): Effect {
+  switch (kind) {
+    case kinds["start-child"]:
+      return { kind: "start-child", initiated: HistoryEvent.decode(body) };
+    case kinds["signal-external"]:
+      return { kind: "signal-external", initiated: HistoryEvent.decode(body) };
+    case kinds["cancel-external"]:
+      return { kind: "cancel-external", initiated: HistoryEvent.decode(body) };
+    case kinds["report-to-parent"]:
+      return { kind: "report-to-parent", closed: HistoryEvent.decode(body) };
+    case kinds["close-child"]:
+      return { kind: "close-child", child: PendingChild.decode(body) };
+    default:
+      throw new Error(`assertion failed: unknown outbox kind ${kind}`);
+  }
+}

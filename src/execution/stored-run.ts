@@ -1,5 +1,5 @@
 import { present } from "../base/assert.ts";
-import { type Codec, encode } from "../protocol/codec.ts";
+import { type Codec, encode, make } from "../protocol/codec.ts";
 import {
   AcceptedUpdate,
   PendingActivity,
@@ -23,6 +23,8 @@ export const itemKinds = {
   update: 7,
   requestId: 8,
   buffered: 9,
+  /** Memo and search attributes: as large as a caller likes, and seldom changed. */
+  properties: 10,
 } as const;
 
 type Item = { readonly kind: number; readonly id: string; readonly value: Uint8Array };
@@ -48,6 +50,10 @@ export function encodeTransition(draft: Draft): EncodedTransition | null {
   const putItems: Item[] = [];
   const deleteItems: ItemKey[] = [];
   if (draft.startedChanged) putItems.push({ kind: itemKinds.started, id: "", value: encode(HistoryEvent, startedEvent(draft)) });
+  if (draft.core.memo !== draft.base.core.memo || draft.core.searchAttributes !== draft.base.core.searchAttributes) {
+    const { memo, searchAttributes } = draft.core;
+    putItems.push({ kind: itemKinds.properties, id: "", value: encode(RunCore, make(RunCore, { memo, searchAttributes })) });
+  }
   const collect = <V>(
     kind: number,
     collection: Collection<string | number, V>,
@@ -82,9 +88,14 @@ export function encodeTransition(draft: Draft): EncodedTransition | null {
   return { core: encodeCore(draft.core), putItems, deleteItems, history };
 }
 
-/** A speculative workflow task is never stored: after a crash it has not been. */
+/** A speculative workflow task is never stored: after a crash it has not been. Memo and search attributes are an item of their own. */
 const encodeCore = (core: Readonly<RunCore>): Uint8Array =>
-  encode(RunCore, core.workflowTask?.speculative ? { ...core, workflowTask: undefined } : core);
+  encode(RunCore, {
+    ...core,
+    workflowTask: core.workflowTask?.speculative ? undefined : core.workflowTask,
+    memo: undefined,
+    searchAttributes: undefined,
+  });
 
 const equal = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && a.every((byte, index) => byte === b[index]);
 
@@ -104,11 +115,16 @@ export function decodeRun(key: RunKey, stored: { readonly core: Uint8Array; read
   const requestIds = new Map<string, true>();
   const buffered: HistoryEvent[] = [];
   let { started, userMetadata } = empty;
+  let properties: Pick<RunCore, "memo" | "searchAttributes"> = { memo: undefined, searchAttributes: undefined };
   const readers: { readonly [kind: number]: (item: Item) => void } = {
     [itemKinds.started]: ({ value }) => {
       const event = HistoryEvent.decode(value);
       userMetadata = event.userMetadata;
       if (event.attributes?.$case === "workflowExecutionStartedEventAttributes") started = event.attributes.value;
+    },
+    [itemKinds.properties]: ({ value }) => {
+      const { memo, searchAttributes } = RunCore.decode(value);
+      properties = { memo, searchAttributes };
     },
     [itemKinds.activity]: ({ id, value }) => activities.set(Number(id), PendingActivity.decode(value)),
     [itemKinds.timer]: ({ id, value }) => timers.set(id, PendingTimer.decode(value)),
@@ -123,7 +139,7 @@ export function decodeRun(key: RunKey, stored: { readonly core: Uint8Array; read
   buffered.sort((a, b) => a.taskId - b.taskId);
   return {
     ...empty,
-    core: RunCore.decode(stored.core),
+    core: { ...RunCore.decode(stored.core), ...properties },
     started,
     userMetadata,
     activities,

@@ -94,6 +94,7 @@ function closeRun(draft: Draft, attributes: EventAttributes): void {
   writeSpeculative(draft);
   const children = [...draft.children.values()];
   const closed = appendEvent(draft, attributes);
+  for (const updateId of [...draft.admitted.toMap().keys()]) draft.admitted.delete(updateId);
   draft.dueTasks = [];
   if (draft.successor !== null) return;
   for (const child of children) draft.effects.push({ kind: "close-child", child });

@@ -11,7 +11,7 @@ export const patienceFor = (caller: Caller, most: DurationMs): DurationMs =>
   caller.deadline === null ? most : Math.max(0, Math.min(most, caller.deadline - Date.now() - answerMarginMs));
 
 /**
- * Waits until `look` finds what it wants in a committed state of the run; null when patience ran out or the caller went away.
+ * Waits until `look` finds what it wants in a committed state of the run; null when patience ran out, the caller went away or the store failed.
  * `look` is called at once and after each commit, then with what that commit rejected.
  */
 export async function awaitRun<T>(
@@ -33,6 +33,7 @@ export async function awaitRun<T>(
       resolve(found);
     };
     const listen = ({ rejections }: Pick<Draft, "rejections">) => {
+      if (cell.broken) return finish(null);
       const found = look(cell, rejections);
       if (found !== null) finish(found);
     };

@@ -39,7 +39,7 @@ export function awaitWorkflowTask(
     /** The task that was to carry the query, or did, is over without an answer. */
     const look = () => {
       const pending = own.get(queryId);
-      const task = cell.state.core.workflowTask;
+      const task = cell.broken ? undefined : cell.state.core.workflowTask;
       if (pending !== undefined && (task === undefined || (pending.sentWith !== 0 && task.startedEventId !== pending.sentWith)))
         finish("again");
     };

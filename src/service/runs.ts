@@ -26,7 +26,7 @@ export type RunCell = {
   broken: boolean;
   /** Reasons to stay in memory: waiting callers, tasks that exist only here. */
   pins: number;
-  /** Called after each commit. */
+  /** Called after each commit, and when the cell breaks. */
   readonly listeners: Set<(change: { readonly rejections: Draft["rejections"] }) => void>;
 };
 
@@ -230,6 +230,8 @@ export function createRuns<I>(deps: {
     for (const { cell } of parts) {
       cell.broken = true;
       if (cells.get(cell.key.runId) === cell) drop(cell.key.runId);
+      // Whoever waits for news of this cell would wait in vain.
+      for (const listener of [...cell.listeners]) listener({ rejections: new Map() });
     }
     staged.failed();
   }

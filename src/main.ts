@@ -40,6 +40,8 @@ export const Holdfast = {
   },
 };
 
+const measureEveryMs = 15_000;
+
 async function start(config: Config): Promise<Holdfast> {
   const log = createLog(config.log);
   const metrics = createMetrics();
@@ -62,8 +64,14 @@ async function start(config: Config): Promise<Holdfast> {
   });
   skipping?.drive({ isBusy: core.isBusy, nextWake: core.nextWake, jumped: core.clockJumped });
 
+  const measure = () =>
+    store.sizeBytes().then(metrics.databaseBytes.set, (error: unknown) => log.warn("cannot measure the database", {}, error));
+  await measure();
+  const measuring = setInterval(measure, measureEveryMs).unref();
+
   let ready = false;
   const closeStore = async () => {
+    clearInterval(measuring);
     await core.stop();
     await store.close();
   };

@@ -1,4 +1,3 @@
-import type { Server, ServerWritableStream } from "@grpc/grpc-js";
 import { err, ok } from "../../base/result.ts";
 import { encode, make } from "../../protocol/codec.ts";
 import {
@@ -6,61 +5,58 @@ import {
   HealthCheckResponse,
   HealthCheckResponse_ServingStatus as Status,
 } from "../../protocol/generated/health/v1/health.ts";
-import { notFound } from "../../protocol/refusal.ts";
+import { invalidArgument, notFound } from "../../protocol/refusal.ts";
 import type { UseCase } from "../../service/services.ts";
+import type { Handler } from "./grpc/call.ts";
+import { unary } from "./grpc/unary.ts";
 import { method } from "./method.ts";
-import { receiveRaw, sendRaw } from "./raw.ts";
-import type { Traffic } from "./traffic.ts";
-import { unary } from "./unary.ts";
+import { rpc, type Traffic } from "./rpc.ts";
+import { statusOf } from "./status.ts";
 
 export const healthService = "grpc.health.v1.Health";
 
-/** What load balancers and `temporal operator cluster health` are told. */
-export type Health = {
-  /** From now on nothing is serving. Watchers learn it and are let go, so that their streams do not hold up a drain. */
-  stopServing(): void;
-};
-
 /**
- * Registers Check and Watch for the given services and for the server as a whole, which has the empty name.
- * Source: grpc/health/v1/health.proto.
+ * What load balancers and `temporal operator cluster health` ask, for each of the given services and for the server as a whole, which has
+ * the empty name. Source: grpc/health/v1/health.proto.
  */
-export function addHealth(server: Server, services: readonly string[], traffic: Traffic): Health {
+export function healthHandlers(services: readonly string[], traffic: Traffic): ReadonlyMap<string, Handler> {
   const known = new Set(["", ...services]);
-  const watchers = new Set<ServerWritableStream<Uint8Array, Uint8Array>>();
-  let serving = true;
-  const statusOf = (service: string): Status => {
+  const statusNow = (service: string): Status => {
     if (!known.has(service)) return Status.SERVICE_UNKNOWN;
-    return serving ? Status.SERVING : Status.NOT_SERVING;
+    return traffic.draining ? Status.NOT_SERVING : Status.SERVING;
   };
-
   const check: UseCase<HealthCheckRequest, HealthCheckResponse> = async ({ service }) => {
-    const status = statusOf(service);
+    const status = statusNow(service);
     return status === Status.SERVICE_UNKNOWN ? err(notFound(`unknown service ${service}`)) : ok(make(HealthCheckResponse, { status }));
   };
-  const watch = (call: ServerWritableStream<Uint8Array, Uint8Array>): void => {
-    // The watcher of an unknown service is told so and stays, since a service may come later.
-    call.write(encodeStatus(statusOf(HealthCheckRequest.decode(call.request).service)));
-    if (!serving) return void call.end();
-    watchers.add(call);
-    call.once("cancelled", () => watchers.delete(call));
-  };
   const checkPath = `/${healthService}/Check`;
-  server.register(checkPath, unary(checkPath, healthCheck.bind(check), traffic), sendRaw, receiveRaw, "unary");
-  server.register(`/${healthService}/Watch`, watch, sendRaw, receiveRaw, "serverStream");
-
-  return {
-    stopServing() {
-      serving = false;
-      for (const watcher of watchers) {
-        watcher.write(encodeStatus(Status.NOT_SERVING));
-        watcher.end();
-      }
-      watchers.clear();
-    },
-  };
+  return new Map<string, Handler>([
+    [checkPath, unary(rpc(checkPath, healthCheck.bind(check), traffic))],
+    [`/${healthService}/Watch`, watching(statusNow)],
+  ]);
 }
 
+/** Tells the status now, and once more when the server drains. The watcher of an unknown service waits too, as it may come with the next server. */
+const watching =
+  (statusNow: (service: string) => Status): Handler =>
+  (call) => ({
+    message(request) {
+      const service = requestedService(request);
+      if (service === null) return call.refuse(statusOf(invalidArgument("request is not a HealthCheckRequest")));
+      call.send(encodeStatus(statusNow(service)));
+      call.signal.addEventListener("abort", () => call.complete(encodeStatus(statusNow(service))));
+    },
+    end() {},
+  });
+
 const healthCheck = method({ request: HealthCheckRequest, response: HealthCheckResponse, validate: () => null });
+
+function requestedService(request: Uint8Array): string | null {
+  try {
+    return HealthCheckRequest.decode(request).service;
+  } catch {
+    return null;
+  }
+}
 
 const encodeStatus = (status: Status): Uint8Array => encode(HealthCheckResponse, make(HealthCheckResponse, { status }));

@@ -1,42 +1,38 @@
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
-import type { Server, ServerDuplexStream } from "@grpc/grpc-js";
-import { Code } from "./code.ts";
 import { type Descriptors, loadDescriptors } from "./descriptors.ts";
-import { receiveRaw, sendRaw } from "./raw.ts";
-import type { EdgeLogger } from "./traffic.ts";
+import type { Handler } from "./grpc/call.ts";
+import { Code } from "./grpc/code.ts";
+import { status } from "./grpc/status.ts";
+import type { EdgeLogger } from "./rpc.ts";
 
 export const reflectionServices: readonly string[] = ["grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"];
 
-type Conversation = ServerDuplexStream<Uint8Array, Uint8Array>;
-
 /**
- * Registers server reflection, with which tools like grpcurl call a server without having its `.proto` files. The descriptors are read when
- * somebody asks for the first time. Both versions have the same messages. Source: grpc/reflection/v1/reflection.proto.
+ * Server reflection, with which tools like grpcurl call a server without having its `.proto` files. The descriptors are read when somebody
+ * asks for the first time. Both versions have the same messages. Source: grpc/reflection/v1/reflection.proto.
  */
-export function addReflection(server: Server, services: readonly string[], logger: EdgeLogger): { close(): void } {
-  const conversations = new Set<Conversation>();
+export function reflectionHandlers(services: readonly string[], logger: EdgeLogger): ReadonlyMap<string, Handler> {
   let descriptors: Promise<Descriptors> | undefined;
-  const converse = async (call: Conversation): Promise<void> => {
-    conversations.add(call);
-    call.once("cancelled", () => conversations.delete(call));
-    try {
+  const handler: Handler = (call) => {
+    // Answers keep the order of the questions: each waits for the one before it.
+    let turn = Promise.resolve();
+    const inTurn = (act: (descriptors: Descriptors) => void): void => {
       descriptors ??= loadDescriptors();
-      const loaded = await descriptors;
-      call.on("data", (question: Uint8Array) => call.write(answer(question, loaded, services)));
-      call.on("end", () => call.end());
-    } catch (cause) {
+      const loading = descriptors;
+      turn = turn.then(async () => act(await loading)).catch(fail);
+    };
+    const fail = (cause: unknown): void => {
       descriptors = undefined;
       logger.error({ err: cause }, "descriptors cannot be read");
-      call.emit("error", { code: Code.INTERNAL, details: "descriptors cannot be read" });
-    }
+      call.refuse(status(Code.INTERNAL, "descriptors cannot be read"));
+    };
+    call.signal.addEventListener("abort", () => call.complete());
+    return {
+      message: (question) => inTurn((loaded) => call.send(answer(question, loaded, services))),
+      end: () => inTurn(() => call.complete()),
+    };
   };
-  for (const service of reflectionServices)
-    server.register<Uint8Array, Uint8Array>(`/${service}/ServerReflectionInfo`, converse, sendRaw, receiveRaw, "bidi");
-  return {
-    close() {
-      for (const call of conversations) call.end();
-    },
-  };
+  return new Map(reflectionServices.map((service) => [`/${service}/ServerReflectionInfo`, handler]));
 }
 
 type Question =

@@ -28,10 +28,9 @@ import {
 } from "../../protocol/generated/temporal/api/workflowservice/v1/request_response.ts";
 import type { Caller, Services } from "../../service/services.ts";
 import { StoreError } from "../../store/store.ts";
-import { Code } from "./code.ts";
 import { loadDescriptors } from "./descriptors.ts";
-import { receiveRaw, sendRaw } from "./raw.ts";
-import { callRaw, type Edge, encoded, openEdge, refused, workflowService } from "./test-kit.ts";
+import { Code } from "./grpc/code.ts";
+import { callRaw, type Edge, encoded, openEdge, receiveRaw, refused, sendRaw, workflowService } from "./test-kit.ts";
 
 const path = (rpc: string): string => `/${workflowService}/${rpc}`;
 const empty = new Uint8Array(0);

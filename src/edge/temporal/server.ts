@@ -1,17 +1,18 @@
-import { type handleUnaryCall, Server, ServerCredentials } from "@grpc/grpc-js";
-import { type DurationMs, secondMs } from "../../base/time.ts";
+import { err } from "../../base/result.ts";
+import { secondMs } from "../../base/time.ts";
 import type { Services } from "../../service/services.ts";
-import { Code } from "./code.ts";
-import { addHealth, healthService } from "./health.ts";
-import { refusingCompression, wordingOversize } from "./interceptors.ts";
+import { refusingCompression } from "./compression.ts";
+import type { Handler } from "./grpc/call.ts";
+import { Code } from "./grpc/code.ts";
+import { type GrpcLimits, startGrpcServer } from "./grpc/grpc.ts";
+import { status } from "./grpc/status.ts";
+import { type Answer, unary } from "./grpc/unary.ts";
+import { healthHandlers, healthService } from "./health.ts";
 import type { Method } from "./method.ts";
 import { type Methods, operatorServiceMethods, rpcName, workflowServiceMethods } from "./methods.ts";
-import { receiveRaw, sendRaw } from "./raw.ts";
-import { addReflection, reflectionServices } from "./reflection.ts";
+import { reflectionHandlers, reflectionServices } from "./reflection.ts";
+import { type EdgeLogger, polling, rpc, type Traffic } from "./rpc.ts";
 import { type TestServiceHandlers, testServiceMethods } from "./test-service.ts";
-import type { EdgeLogger, Traffic } from "./traffic.ts";
-import { polling, unary } from "./unary.ts";
-import { unimplementedOperatorServiceRpcs, unimplementedWorkflowServiceRpcs } from "./unimplemented.ts";
 
 export type TemporalEdgeOptions = {
   readonly services: Services;
@@ -22,28 +23,24 @@ export type TemporalEdgeOptions = {
   /** Given only by a test server, whose clock can skip time. */
   readonly testService?: TestServiceHandlers;
   readonly limits?: Partial<TemporalEdgeLimits>;
-  /** Asks the Rust core of SDKs to send uncompressed, which it otherwise does never. For an edge that workers reach over a slow network, false. */
+  /**
+   * Asks the Rust core of SDKs, which otherwise compresses every request, to send uncompressed: the default. False where workers reach
+   * the server over a slow network.
+   */
   readonly refuseCompression?: boolean;
 };
 
-export type TemporalEdgeLimits = {
-  /** The largest request, before and after decompression. */
-  readonly receiveBytesMax: number;
-  readonly sendBytesMax: number;
-  /** Calls open at one time on one connection; a client that shares one connection keeps further calls waiting. */
-  readonly callsPerConnectionMax: number;
+export type TemporalEdgeLimits = GrpcLimits & {
   /** Polls for tasks open at one time on all connections. */
   readonly openPollsMax: number;
-  /** A connection that does not answer a ping within 15 s is dropped: the polls of a worker that vanished take no more tasks. */
-  readonly keepaliveMs: DurationMs;
-  /** After this time clients are told to connect anew, as behind a load balancer; null for never. */
-  readonly connectionAgeMaxMs: DurationMs | null;
 };
 
 export const defaultLimits: TemporalEdgeLimits = {
   receiveBytesMax: 4 * 1024 * 1024,
   // What the Rust core accepts.
   sendBytesMax: 128 * 1024 * 1024,
+  connectionsMax: 10_000,
+  // A client that awaits the results of many workflows has a call open for each, on one connection.
   callsPerConnectionMax: 10_000,
   openPollsMax: 20_000,
   keepaliveMs: 30 * secondMs,
@@ -53,7 +50,7 @@ export const defaultLimits: TemporalEdgeLimits = {
 export type TemporalEdge = {
   readonly address: string;
   readonly port: number;
-  /** Takes no new connections and polls, answers open polls empty (by their signal) and resolves when the last call is answered. */
+  /** Takes no new connections and polls, aborts the signals of open calls, and resolves when the last of them is answered. */
   drain(): Promise<void>;
   /** Ends everything at once. */
   stop(): Promise<void>;
@@ -68,85 +65,70 @@ const testServiceName = "temporal.api.testservice.v1.TestService";
  * Rejects when the address cannot be bound.
  */
 export async function startTemporalEdge(options: TemporalEdgeOptions): Promise<TemporalEdge> {
+  const { services, testService, host, logger, refuseCompression = true } = options;
   const limits = { ...defaultLimits, ...options.limits };
-  const server = new Server(serverOptions(limits, options.refuseCompression ?? true));
-  const traffic: Traffic = {
-    logger: options.logger,
-    openPollsMax: limits.openPollsMax,
-    openPolls: 0,
-    draining: false,
-    listening: new Set(),
-  };
+  const traffic: Traffic = { logger, openPollsMax: limits.openPollsMax, openPolls: 0, draining: false };
 
-  addService(server, workflowService, workflowServiceMethods, options.services, traffic);
-  addUnimplemented(server, workflowService, unimplementedWorkflowServiceRpcs);
-  addService(server, operatorService, operatorServiceMethods, options.services, traffic);
-  addUnimplemented(server, operatorService, unimplementedOperatorServiceRpcs);
-  if (options.testService !== undefined) addService(server, testServiceName, testServiceMethods, options.testService, traffic);
+  const answers = new Map([
+    ...answersOf(workflowService, workflowServiceMethods, services, traffic),
+    ...answersOf(operatorService, operatorServiceMethods, services, traffic),
+    ...(testService === undefined ? [] : answersOf(testServiceName, testServiceMethods, testService, traffic)),
+  ]);
+  const systemInfo = answers.get(systemInfoPath);
+  if (refuseCompression && systemInfo !== undefined) answers.set(systemInfoPath, refusingCompression(systemInfo));
+
   const offered = [
     workflowService,
     operatorService,
-    ...(options.testService === undefined ? [] : [testServiceName]),
+    ...(testService === undefined ? [] : [testServiceName]),
     healthService,
     ...reflectionServices,
   ];
-  const health = addHealth(server, offered, traffic);
-  const reflection = addReflection(server, offered, options.logger);
-
-  const port = await bind(server, options.host, options.port);
+  const handlers = new Map<string, Handler>([
+    ...[...answers].map(([path, answer]) => [path, unary(answer)] as const),
+    ...healthHandlers(offered, traffic),
+    ...reflectionHandlers(offered, logger),
+  ]);
+  const server = await startGrpcServer({
+    host,
+    port: options.port,
+    limits,
+    handlerOf: (path) => handlers.get(path) ?? unimplemented(path, offered),
+  });
   return {
-    address: `${options.host}:${port}`,
-    port,
-    async drain() {
+    address: `${host}:${server.port}`,
+    port: server.port,
+    drain() {
       traffic.draining = true;
-      health.stopServing();
-      reflection.close();
-      for (const abort of traffic.listening) abort.abort();
-      traffic.listening.clear();
-      await new Promise<void>((resolve, reject) => server.tryShutdown((error) => (error === undefined ? resolve() : reject(error))));
+      return server.drain();
     },
     async stop() {
       traffic.draining = true;
-      for (const abort of traffic.listening) abort.abort();
-      traffic.listening.clear();
-      server.forceShutdown();
+      server.stop();
     },
   };
 }
 
-const serverOptions = (limits: TemporalEdgeLimits, refuseCompression: boolean) => ({
-  "grpc.max_receive_message_length": limits.receiveBytesMax,
-  "grpc.max_send_message_length": limits.sendBytesMax,
-  "grpc.max_concurrent_streams": limits.callsPerConnectionMax,
-  // Clients ping as often as they like: grpc-js counts no strikes. These two are the pings that the server sends.
-  "grpc.keepalive_time_ms": limits.keepaliveMs,
-  "grpc.keepalive_timeout_ms": 15 * secondMs,
-  ...(limits.connectionAgeMaxMs === null ? {} : { "grpc.max_connection_age_ms": limits.connectionAgeMaxMs }),
-  // Books about every call, which nobody reads here; 10 % of the cost of a small call.
-  "grpc.enable_channelz": 0,
-  interceptors: [wordingOversize, ...(refuseCompression ? [refusingCompression] : [])],
-});
+const systemInfoPath = `/${workflowService}/GetSystemInfo`;
 
-function addService<U extends object>(server: Server, service: string, methods: Methods<U>, useCases: U, traffic: Traffic): void {
+/** The answer of each RPC of one service, by its path. */
+function* answersOf<U extends object>(
+  service: string,
+  methods: Methods<U>,
+  useCases: U,
+  traffic: Traffic,
+): Generator<[path: string, answer: Answer]> {
   for (const name in methods) {
     const path = `/${service}/${rpcName(name)}`;
     const { poll, bind }: Method<U[typeof name]> = methods[name];
-    const handle = unary(path, bind(useCases[name]), traffic);
-    server.register(path, poll ? polling(handle, traffic) : handle, sendRaw, receiveRaw, "unary");
+    const answer = rpc(path, bind(useCases[name]), traffic);
+    yield [path, poll ? polling(answer, traffic) : answer];
   }
 }
 
-function addUnimplemented(server: Server, service: string, names: readonly string[]): void {
-  for (const name of names) {
-    const details = `method ${name} is not implemented by this server`;
-    const refuse: handleUnaryCall<Uint8Array, Uint8Array> = (_call, respond) => respond({ code: Code.UNIMPLEMENTED, details });
-    server.register(`/${service}/${name}`, refuse, sendRaw, receiveRaw, "unary");
-  }
+/** Names what is missing, so that tools that probe for a feature go on without it, and people know what they asked for. */
+function unimplemented(path: string, offered: readonly string[]): Handler {
+  const [, service = "", name = ""] = path.split("/");
+  const message = offered.includes(service) ? `method ${name} is not implemented by this server` : `unknown service ${service}`;
+  return unary(async () => err(status(Code.UNIMPLEMENTED, message)));
 }
-
-const bind = (server: Server, host: string, port: number): Promise<number> =>
-  new Promise((resolve, reject) => {
-    server.bindAsync(`${host}:${port}`, ServerCredentials.createInsecure(), (error, bound) =>
-      error === null ? resolve(bound) : reject(error),
-    );
-  });

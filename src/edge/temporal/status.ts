@@ -2,11 +2,11 @@ import { type Codec, encode, make } from "../../protocol/codec.ts";
 import type { Any } from "../../protocol/generated/google/protobuf/any.ts";
 import {
   MultiOperationExecutionFailure,
-  MultiOperationExecutionFailure_OperationStatus,
   NamespaceAlreadyExistsFailure,
   NamespaceInvalidStateFailure,
   NamespaceNotFoundFailure,
   NotFoundFailure,
+  MultiOperationExecutionFailure_OperationStatus as OperationStatus,
   PermissionDeniedFailure,
   QueryFailedFailure,
   ResourceExhaustedFailure,
@@ -15,15 +15,16 @@ import {
 } from "../../protocol/generated/temporal/api/errordetails/v1/message.ts";
 import { MultiOperationExecutionAborted } from "../../protocol/generated/temporal/api/failure/v1/message.ts";
 import type { Refusal } from "../../protocol/refusal.ts";
-import { Code } from "./code.ts";
+import { Code } from "./grpc/code.ts";
+import { type Status, trailerText } from "./grpc/status.ts";
 
-/** What the caller of an RPC sees of a refusal. */
-export type GrpcStatus = { readonly code: Code; readonly message: string; readonly details: readonly Any[] };
+/** A `google.rpc.Status`, whose details are not yet encoded. */
+type DetailedStatus = { readonly code: Code; readonly message: string; readonly details: readonly Any[] };
 
 type OfKind<K extends Refusal["kind"]> = Extract<Refusal, { readonly kind: K }>;
 
 /** Source: the status codes and `temporal.api.errordetails.v1` details of the Temporal server; its clients match on both. */
-const statuses: { readonly [K in Refusal["kind"]]: (refusal: OfKind<K>) => GrpcStatus } = {
+const statuses: { readonly [K in Refusal["kind"]]: (refusal: OfKind<K>) => DetailedStatus } = {
   "invalid-argument": ({ message }) => plain(Code.INVALID_ARGUMENT, message),
   "namespace-not-found": ({ namespace }) =>
     detailed(Code.NOT_FOUND, `Namespace ${namespace} is not found.`, "NamespaceNotFoundFailure", NamespaceNotFoundFailure, { namespace }),
@@ -53,7 +54,7 @@ const statuses: { readonly [K in Refusal["kind"]]: (refusal: OfKind<K>) => GrpcS
   "deadline-exceeded": ({ message }) => plain(Code.DEADLINE_EXCEEDED, message),
   cancelled: ({ message }) => plain(Code.CANCELLED, message),
   "multi-operation": ({ message, statuses: refusals }) => {
-    const operations = refusals.map((refusal) => (refusal === null ? abortedOperation : statusOf(refusal)));
+    const operations = refusals.map((refusal) => (refusal === null ? abortedOperation : detailedStatusOf(refusal)));
     const code = operations.find((operation) => operation !== abortedOperation)?.code ?? Code.ABORTED;
     return detailed(code, message, "MultiOperationExecutionFailure", MultiOperationExecutionFailure, {
       statuses: operations.map(operationStatus),
@@ -61,42 +62,31 @@ const statuses: { readonly [K in Refusal["kind"]]: (refusal: OfKind<K>) => GrpcS
   },
 };
 
-/** The status of a refusal. Total: every kind has one. */
-export function statusOf<K extends Refusal["kind"]>(refusal: OfKind<K> & { readonly kind: K }): GrpcStatus {
+/** How a call ends that is refused. Total: every kind has its status. */
+export function statusOf(refusal: Refusal): Status {
+  const { code, message, details } = detailedStatusOf(refusal);
+  const cut = trailerText(message);
+  return {
+    code,
+    message: cut,
+    details: details.length === 0 ? null : encode(OperationStatus, operationStatus({ code, message: cut, details })),
+  };
+}
+
+function detailedStatusOf<K extends Refusal["kind"]>(refusal: OfKind<K> & { readonly kind: K }): DetailedStatus {
   return statuses[refusal.kind](refusal);
 }
 
-/**
- * The value of the trailer `grpc-status-details-bin`, a `google.rpc.Status`; null when the status has no details, or has more than a
- * trailer may carry: code and message alone still reach the caller, while a header block over its limit would reset the call.
- */
-export function encodeDetails(status: GrpcStatus): Uint8Array | null {
-  if (status.details.length === 0) return null;
-  const bytes = encode(MultiOperationExecutionFailure_OperationStatus, operationStatus(status));
-  return bytes.length <= detailsBytesMax ? bytes : null;
-}
-
-/** As much of a message as a trailer may carry, which holds it percent-encoded; half of a surrogate pair becomes U+FFFD. */
-export function trailerText(message: string): string {
-  let text = Buffer.from(message.slice(0, trailerTextBytesMax)).toString();
-  while (encodeURI(text).length > trailerTextBytesMax) text = `${Buffer.from(text.slice(0, text.length * 0.75)).toString()}…`;
-  return text;
-}
-
-// The Rust core accepts 16 KiB of headers in one block. Both bounds together, with base64 making 4 bytes of 3, leave it half of that.
-export const detailsBytesMax = 4 * 1024;
-export const trailerTextBytesMax = 3 * 1024;
-
 /** `google.rpc.Status` and the status of an operation have the same three fields with the same numbers. */
-const operationStatus = ({ code, message, details }: GrpcStatus): MultiOperationExecutionFailure_OperationStatus => ({
+const operationStatus = ({ code, message, details }: DetailedStatus): OperationStatus => ({
   code,
   message,
   details: [...details],
 });
 
-const plain = (code: Code, message: string): GrpcStatus => ({ code, message, details: [] });
+const plain = (code: Code, message: string): DetailedStatus => ({ code, message, details: [] });
 
-function detailed<T extends object>(code: Code, message: string, name: string, codec: Codec<T>, fields: Partial<T>): GrpcStatus {
+function detailed<T extends object>(code: Code, message: string, name: string, codec: Codec<T>, fields: Partial<T>): DetailedStatus {
   return { code, message, details: [any(`temporal.api.errordetails.v1.${name}`, codec, fields)] };
 }
 
@@ -105,7 +95,7 @@ const any = <T extends object>(name: string, codec: Codec<T>, fields: Partial<T>
   value: encode(codec, make(codec, fields)),
 });
 
-const abortedOperation: GrpcStatus = {
+const abortedOperation: DetailedStatus = {
   code: Code.ABORTED,
   message: "Operation was aborted.",
   details: [any("temporal.api.failure.v1.MultiOperationExecutionAborted", MultiOperationExecutionAborted, {})],

@@ -3,8 +3,10 @@ import { assert } from "../../base/assert.ts";
 import { err } from "../../base/result.ts";
 import { type Codec, encode, make } from "../../protocol/codec.ts";
 import type { Services, UseCase } from "../../service/services.ts";
-import { receiveRaw, sendRaw } from "./raw.ts";
 import { startTemporalEdge, type TemporalEdge, type TemporalEdgeOptions } from "./server.ts";
+
+export const sendRaw = (message: Uint8Array): Buffer => Buffer.from(message);
+export const receiveRaw = (message: Buffer): Uint8Array => new Uint8Array(message);
 
 // What the tests of this folder share: an edge on a free port over use cases that a test makes up, and a client that speaks bytes.
 

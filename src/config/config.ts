@@ -1,9 +1,9 @@
 import * as z from "zod/mini";
+import { nearest } from "../base/nearest.ts";
+import { formatBytes, formatDuration, parseBytes, parseCount, parseDuration } from "../base/quantity.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { type DurationMs, hourMs, secondMs } from "../base/time.ts";
 import { defaultLimits, type Limits } from "../execution/limits.ts";
-import { nearest } from "./nearest.ts";
-import { formatBytes, formatDuration, parseBytes, parseCount, parseDuration } from "./quantity.ts";
 
 /** Everything that can be set about a server. `docs/configuration.md` explains each key. */
 export type Config = {

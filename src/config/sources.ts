@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
+import { nearest } from "../base/nearest.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { type ConfigLayer, type ConfigValues, configPaths } from "./config.ts";
-import { nearest } from "./nearest.ts";
 
 const environmentPrefix = "HOLDFAST_";
 /** Names the configuration file; not itself a setting. */

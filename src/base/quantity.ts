@@ -1,6 +1,6 @@
-import { parseGoDuration } from "../base/go-duration.ts";
-import type { DurationMs } from "../base/time.ts";
-import { dayMs, hourMs, minuteMs, secondMs } from "../base/time.ts";
+import { parseGoDuration } from "./go-duration.ts";
+import type { DurationMs } from "./time.ts";
+import { dayMs, hourMs, minuteMs, secondMs } from "./time.ts";
 
 const bytesPerUnit = new Map([
   ["B", 1],

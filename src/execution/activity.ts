@@ -1,7 +1,8 @@
+import { assertNever } from "../base/assert.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { type EpochMs, fromProtoTime } from "../base/time.ts";
 import { make } from "../protocol/codec.ts";
-import type { PendingActivity } from "../protocol/generated/holdfast/state/v1/state.ts";
+import type { Hold, PendingActivity } from "../protocol/generated/holdfast/state/v1/state.ts";
 import { type Payloads, Payloads as PayloadsCodec, WorkerVersionStamp } from "../protocol/generated/temporal/api/common/v1/message.ts";
 import { RetryState, TimeoutType } from "../protocol/generated/temporal/api/enums/v1/workflow.ts";
 import { Failure } from "../protocol/generated/temporal/api/failure/v1/message.ts";
@@ -13,6 +14,7 @@ import {
   ActivityTaskTimedOutEventAttributes,
 } from "../protocol/generated/temporal/api/history/v1/message.ts";
 import { invalidArgument, notFound, type Refusal } from "../protocol/refusal.ts";
+import type { Admission } from "./admission.ts";
 import { appendExternalEvent } from "./buffer.ts";
 import { type Draft, isRunning } from "./execution.ts";
 import { applicationFailure, timeoutFailure } from "./failures.ts";
@@ -159,7 +161,7 @@ export function recordHeartbeat(
 function retryOr(draft: Draft, activity: PendingActivity, failure: Failure): RetryState | null {
   const { now, limits } = draft.context;
   if (activity.cancelRequested) return RetryState.CANCEL_REQUESTED;
-  const expiration = activity.scheduleToCloseTimeout > 0 ? activity.scheduledTime + activity.scheduleToCloseTimeout : 0;
+  const expiration = activity.scheduleToCloseTimeout > 0 ? activity.scheduledTime + activity.heldFor + activity.scheduleToCloseTimeout : 0;
   const verdict = decideRetry({ policy: activity.retryPolicy, number: activity.attempt, failure, now, expiration });
   if (!verdict.retry) return verdict.retryState;
   draft.activities.set(activity.scheduledEventId, {
@@ -233,13 +235,88 @@ export function cancelUnstartedActivity(draft: Draft, activity: PendingActivity,
   return true;
 }
 
+/** Does what the policy decided about an attempt that is due. */
+export function applyAdmission(draft: Draft, scheduledEventId: number, admission: Admission, task: { eager: boolean }): void {
+  const activity = draft.activities.get(scheduledEventId);
+  if (activity === undefined) return;
+  const decided = { ...activity, policySnapshot: admission.snapshot };
+  switch (admission.effect) {
+    case "allow":
+      if (admission.snapshot !== activity.policySnapshot) draft.activities.set(scheduledEventId, decided);
+      draft.dueTasks.push({ type: "activity", scheduledEventId, eager: task.eager });
+      return;
+    case "refuse":
+      draft.refused.push({ scheduledEventId, failure: admission.failure });
+      return;
+    case "hold":
+      draft.activities.set(scheduledEventId, { ...decided, hold: admission.hold, dispatched: false, stamp: activity.stamp + 1 });
+      return;
+    case "delay":
+      draft.activities.set(scheduledEventId, {
+        ...decided,
+        dispatched: false,
+        attemptScheduledTime: admission.until,
+        stamp: activity.stamp + 1,
+      });
+      return;
+    default:
+      assertNever(admission);
+  }
+}
+
+/** Fails the activities that the policy refused, without a worker. */
+export function failRefused(draft: Draft): void {
+  for (const { scheduledEventId, failure } of draft.refused.splice(0)) {
+    const activity = draft.activities.get(scheduledEventId);
+    if (isRunning(draft) && activity !== undefined && !activity.closing) refuseActivity(draft, activity, failure);
+  }
+}
+
+/** Ends an activity that no worker holds with a failure that nobody retries. */
+export function refuseActivity(draft: Draft, activity: PendingActivity, failure: Failure): void {
+  const { now } = draft.context;
+  const unheld = {
+    ...activity,
+    hold: undefined,
+    startedIdentity: policyIdentity,
+    startedTime: activity.startedTime || now,
+    stamp: activity.stamp + 1,
+  };
+  draft.activities.set(activity.scheduledEventId, unheld);
+  closeStarted(draft, unheld, failed(unheld, failure, RetryState.NON_RETRYABLE_FAILURE, policyIdentity));
+}
+
+/** Who stands in history for what the policy did. */
+export const policyIdentity = "safety-kernel";
+
+/** Lets a held activity go: it is due now, and its time-outs are later by the time it was held. */
+export function releaseActivity(draft: Draft, activity: PendingActivity, grant: { approvalId: string; jobHash: string }): void {
+  const { now } = draft.context;
+  draft.activities.set(activity.scheduledEventId, {
+    ...activity,
+    hold: undefined,
+    heldFor: activity.heldFor + (activity.hold === undefined ? 0 : now - activity.hold.since),
+    attemptScheduledTime: now,
+    dispatched: true,
+    stamp: activity.stamp + 1,
+    grantedApprovalId: grant.approvalId,
+    grantedJobHash: grant.jobHash,
+  });
+  draft.dueTasks.push({ type: "activity", scheduledEventId: activity.scheduledEventId, eager: false });
+}
+
 type Deadline = { readonly at: EpochMs; readonly timeoutType: TimeoutType };
 
 /** When the activity times out next, and how; null if nothing limits it now. */
 function deadline(activity: PendingActivity): Deadline | null {
+  // Held time does not count.
+  if (activity.hold !== undefined) return null;
   const candidates: Deadline[] = [];
   if (activity.scheduleToCloseTimeout > 0)
-    candidates.push({ at: activity.scheduledTime + activity.scheduleToCloseTimeout, timeoutType: TimeoutType.SCHEDULE_TO_CLOSE });
+    candidates.push({
+      at: activity.scheduledTime + activity.heldFor + activity.scheduleToCloseTimeout,
+      timeoutType: TimeoutType.SCHEDULE_TO_CLOSE,
+    });
   if (activity.startedTime > 0) {
     if (activity.startToCloseTimeout > 0)
       candidates.push({ at: activity.startedTime + activity.startToCloseTimeout, timeoutType: TimeoutType.START_TO_CLOSE });
@@ -256,6 +333,7 @@ function deadline(activity: PendingActivity): Deadline | null {
 /** When the activity next wants to be looked at, Infinity for never. */
 export function activityWakeAt(activity: PendingActivity): EpochMs {
   if (activity.closing) return Number.POSITIVE_INFINITY;
+  if (activity.hold !== undefined) return activity.hold.expiresAt || Number.POSITIVE_INFINITY;
   const due = deadline(activity)?.at ?? Number.POSITIVE_INFINITY;
   return activity.startedTime === 0 && !activity.dispatched ? Math.min(due, activity.attemptScheduledTime) : due;
 }
@@ -263,6 +341,10 @@ export function activityWakeAt(activity: PendingActivity): EpochMs {
 /** Carries out what is due on an activity: a time-out, or the dispatch of its next attempt. */
 export function wakeActivity(draft: Draft, activity: PendingActivity): void {
   const { now } = draft.context;
+  if (activity.hold !== undefined) {
+    if (activity.hold.expiresAt > 0 && activity.hold.expiresAt <= now) refuseActivity(draft, activity, approvalExpired(activity.hold));
+    return;
+  }
   const due = deadline(activity);
   if (due !== null && due.at <= now) {
     timeOutActivity(draft, activity, due.timeoutType);
@@ -271,6 +353,8 @@ export function wakeActivity(draft: Draft, activity: PendingActivity): void {
     draft.dueTasks.push({ type: "activity", scheduledEventId: activity.scheduledEventId, eager: false });
   }
 }
+
+const approvalExpired = (hold: Hold): Failure => applicationFailure(`approval expired: ${hold.reason}`, "PolicyDenied");
 
 const timeoutMessages: { readonly [T in TimeoutType]: string } = {
   [TimeoutType.UNSPECIFIED]: "activity timeout",

@@ -8,6 +8,7 @@ import type {
   RespondWorkflowTaskFailedRequest,
 } from "../protocol/generated/temporal/api/workflowservice/v1/request_response.ts";
 import { invalidArgument, notFound, type Refusal } from "../protocol/refusal.ts";
+import { failRefused } from "./activity.ts";
 import { flushBuffer } from "./buffer.ts";
 import { terminateRun } from "./close.ts";
 import type { CommandRefusal } from "./commands/command.ts";
@@ -91,6 +92,7 @@ function complete(draft: Draft, request: RespondWorkflowTaskCompletedRequest): R
   rejectUnanswered(draft, task.startedEventId);
   if (!isRunning(draft)) return ok(0);
   const flushed = flushBuffer(draft) || handled.value.news;
+  failRefused(draft);
   if (request.forceCreateNewWorkflowTask) scheduleWorkflowTask(draft, flushed ? {} : { originalScheduledTime: task.originalScheduledTime });
   else if (flushed) scheduleWorkflowTask(draft);
   else if (hasUnsentUpdates(draft)) scheduleWorkflowTask(draft, { speculative: true });

@@ -13,6 +13,7 @@ import type { Failure } from "../protocol/generated/temporal/api/failure/v1/mess
 import { type HistoryEvent, WorkflowExecutionStartedEventAttributes } from "../protocol/generated/temporal/api/history/v1/message.ts";
 import type { UserMetadata } from "../protocol/generated/temporal/api/sdk/v1/user_metadata.ts";
 import type { Request as UpdateRequest } from "../protocol/generated/temporal/api/update/v1/message.ts";
+import type { Admit } from "./admission.ts";
 import { Collection } from "./collection.ts";
 import type { Limits } from "./limits.ts";
 import type { SearchAttributeTypes } from "./search-attributes.ts";
@@ -67,6 +68,8 @@ export type Context = {
   readonly namespaceIdOf: (name: string) => string | undefined;
   /** Whether a worker polls this sticky queue. */
   readonly stickyAlive: (queue: string) => boolean;
+  /** Decides actions before they become tasks; all are allowed without it. */
+  readonly admit?: Admit;
 };
 
 /** A task that became due in a transition and has to reach a worker. */
@@ -108,6 +111,8 @@ export type Draft = {
   readonly batches: HistoryEvent[][];
   dueTasks: DueTask[];
   readonly effects: Effect[];
+  /** Activities that the policy refused when they were scheduled: they fail once the commands are carried out. */
+  readonly refused: { readonly scheduledEventId: number; readonly failure: Failure }[];
   /** Updates that this transition rejected, with the failure their callers get. */
   readonly rejections: Map<string, Failure>;
   /** Visibility-relevant facts changed. */
@@ -156,6 +161,7 @@ export function openDraft(state: MutableState, context: Context): Draft {
     batches: [],
     dueTasks: [],
     effects: [],
+    refused: [],
     rejections: new Map(),
     visibilityChanged: false,
     successor: null,

@@ -1,11 +1,13 @@
 import { ok } from "../base/result.ts";
 import { toProtoTime } from "../base/time.ts";
+import { policyIdentity } from "../execution/activity.ts";
 import { hasStartedWorkflowTask, isRunning, type MutableState } from "../execution/execution.ts";
 import { make } from "../protocol/codec.ts";
-import type { PendingActivity } from "../protocol/generated/holdfast/state/v1/state.ts";
+import type { Hold, PendingActivity } from "../protocol/generated/holdfast/state/v1/state.ts";
 import { PendingActivityState, PendingWorkflowTaskState } from "../protocol/generated/temporal/api/enums/v1/workflow.ts";
 import {
   PendingActivityInfo,
+  type PendingActivityInfo_PauseInfo,
   PendingWorkflowTaskInfo,
   WorkflowExecutionConfig,
   WorkflowExecutionExtendedInfo,
@@ -64,11 +66,7 @@ function pendingActivity(activity: PendingActivity): PendingActivityInfo {
   return make(PendingActivityInfo, {
     activityId: activity.activityId,
     activityType: { name: activity.activityType },
-    state: activity.cancelRequested
-      ? PendingActivityState.CANCEL_REQUESTED
-      : started
-        ? PendingActivityState.STARTED
-        : PendingActivityState.SCHEDULED,
+    state: pendingState(activity),
     heartbeatDetails: activity.heartbeatDetails,
     lastHeartbeatTime: date(activity.lastHeartbeatTime),
     lastStartedTime: date(activity.lastStartedTime),
@@ -83,8 +81,22 @@ function pendingActivity(activity: PendingActivity): PendingActivityInfo {
     lastAttemptCompleteTime: date(activity.lastAttemptCompleteTime),
     nextAttemptScheduleTime: waitsForRetry ? date(activity.attemptScheduledTime) : undefined,
     priority: activity.priority,
+    paused: activity.hold !== undefined,
+    pauseInfo: activity.hold === undefined ? undefined : heldBy(activity.hold),
   });
 }
+
+function pendingState(activity: PendingActivity): PendingActivityState {
+  if (activity.hold !== undefined) return PendingActivityState.PAUSED;
+  if (activity.cancelRequested) return PendingActivityState.CANCEL_REQUESTED;
+  return activity.startedTime > 0 ? PendingActivityState.STARTED : PendingActivityState.SCHEDULED;
+}
+
+/** A hold shows as a pause by the rule that asked for the approval. */
+const heldBy = ({ since, ruleId, reason }: Hold): PendingActivityInfo_PauseInfo => ({
+  pauseTime: date(since),
+  pausedBy: { $case: "rule", value: { ruleId, identity: policyIdentity, reason } },
+});
 
 function pendingWorkflowTask(state: MutableState): PendingWorkflowTaskInfo | undefined {
   const task = state.core.workflowTask;

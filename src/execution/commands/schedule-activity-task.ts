@@ -1,11 +1,13 @@
 import { err, ok } from "../../base/result.ts";
 import { fromProtoTime, toProtoTime } from "../../base/time.ts";
 import { make } from "../../protocol/codec.ts";
+import type { Header, RetryPolicy } from "../../protocol/generated/temporal/api/common/v1/message.ts";
 import { WorkflowTaskFailedCause } from "../../protocol/generated/temporal/api/enums/v1/failed_cause.ts";
 import { TaskQueueKind } from "../../protocol/generated/temporal/api/enums/v1/task_queue.ts";
 import { ActivityTaskScheduledEventAttributes } from "../../protocol/generated/temporal/api/history/v1/message.ts";
 import { TaskQueue } from "../../protocol/generated/temporal/api/taskqueue/v1/message.ts";
-import { activityTimeouts, payloadsBytes } from "../activity.ts";
+import { activityTimeouts, applyAdmission, payloadsBytes } from "../activity.ts";
+import { admitAll, type Marks } from "../admission.ts";
 import { appendEvent } from "../history.ts";
 import { retryPolicyProblem, withRetryDefaults } from "../retry.ts";
 import { idProblem, taskQueueProblem } from "../validation.ts";
@@ -45,6 +47,20 @@ export const scheduleActivityTask: HandleCommand<"scheduleActivityTaskCommandAtt
     }
   }
   const { scheduleToClose, scheduleToStart, startToClose, heartbeat } = timeouts.value;
+  const { header, input } = attributes;
+  const wanted = {
+    kind: "activity",
+    name: activityType,
+    id: activityId,
+    taskQueue,
+    header,
+    input,
+    attempt: 1,
+    scheduledEventId: 0,
+    grant: null,
+  } as const;
+  const admission = (draft.context.admit ?? admitAll)(wanted, draft);
+  const caps = "caps" in admission ? admission.caps : null;
   const event = appendEvent(
     draft,
     {
@@ -53,20 +69,28 @@ export const scheduleActivityTask: HandleCommand<"scheduleActivityTaskCommandAtt
         activityId,
         activityType: attributes.activityType,
         taskQueue: make(TaskQueue, { name: taskQueue, kind: TaskQueueKind.NORMAL }),
-        header: attributes.header,
-        input: attributes.input,
+        header: markedHeader(header, admission.marks),
+        input,
         scheduleToCloseTimeout: toProtoTime(scheduleToClose),
         scheduleToStartTimeout: toProtoTime(scheduleToStart),
-        startToCloseTimeout: toProtoTime(startToClose),
+        startToCloseTimeout: toProtoTime(caps?.startToClose ? Math.min(startToClose, caps.startToClose) : startToClose),
         heartbeatTimeout: toProtoTime(heartbeat),
         workflowTaskCompletedEventId: scope.workflowTaskCompletedEventId,
-        retryPolicy: withRetryDefaults(attributes.retryPolicy),
+        retryPolicy: withAttemptsCap(withRetryDefaults(attributes.retryPolicy), caps?.attempts ?? null),
         useWorkflowBuildId: attributes.useWorkflowBuildId,
         priority: attributes.priority ?? draft.started.priority,
       }),
     },
-    scope.metadata,
+    { ...scope.metadata, userMetadata: scope.metadata.userMetadata ?? admission.marks?.userMetadata },
   );
-  draft.dueTasks.push({ type: "activity", scheduledEventId: event.eventId, eager: attributes.requestEagerExecution });
+  applyAdmission(draft, event.eventId, admission, { eager: attributes.requestEagerExecution });
   return ok(undefined);
 };
+
+const markedHeader = (header: Header | undefined, marks: Marks | null): Header | undefined =>
+  marks === null ? header : { fields: { ...header?.fields, ...marks.header } };
+
+const withAttemptsCap = (policy: RetryPolicy, attempts: number | null): RetryPolicy =>
+  attempts === null || (policy.maximumAttempts > 0 && policy.maximumAttempts <= attempts)
+    ? policy
+    : { ...policy, maximumAttempts: attempts };

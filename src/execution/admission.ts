@@ -1,0 +1,51 @@
+import type { DurationMs, EpochMs } from "../base/time.ts";
+import type { Hold } from "../protocol/generated/holdfast/state/v1/state.ts";
+import type { Header, Payload, Payloads } from "../protocol/generated/temporal/api/common/v1/message.ts";
+import type { Failure } from "../protocol/generated/temporal/api/failure/v1/message.ts";
+import type { UserMetadata } from "../protocol/generated/temporal/api/sdk/v1/user_metadata.ts";
+import type { Draft } from "./execution.ts";
+
+/** An action that is about to leave a run, as far as the run knows it. */
+export type WantedAction = {
+  readonly kind: "activity" | "child-workflow" | "external-signal" | "external-cancel";
+  /** Activity or workflow type, or the signal's name. */
+  readonly name: string;
+  /** Activity id, or the other execution's workflow id. */
+  readonly id: string;
+  readonly taskQueue: string;
+  readonly header: Header | undefined;
+  readonly input: Payloads | undefined;
+  /** From 1. */
+  readonly attempt: number;
+  /** The event that scheduled it, 0 when it is decided before that event is written. */
+  readonly scheduledEventId: number;
+  /** What was granted for it before: the approval and the action it was given for. */
+  readonly grant: { readonly approvalId: string; readonly jobHash: string } | null;
+};
+
+/** What is noted of a decision on the event that schedules the action: SDKs replay it without looking. */
+export type Marks = { readonly header: { readonly [key: string]: Payload }; readonly userMetadata: UserMetadata | undefined };
+
+/** Limits that a decision sets and the server keeps. */
+export type Caps = { readonly startToClose: DurationMs | null; readonly attempts: number | null };
+
+/** Whether an action may happen. */
+export type Admission =
+  | { readonly effect: "allow"; readonly marks: Marks | null; readonly caps: Caps | null; readonly snapshot: string }
+  /** The action fails at once with this failure, which nobody retries. */
+  | { readonly effect: "refuse"; readonly marks: Marks | null; readonly failure: Failure; readonly snapshot: string }
+  /** The action waits for an approval. */
+  | { readonly effect: "hold"; readonly marks: Marks | null; readonly hold: Hold; readonly caps: Caps | null; readonly snapshot: string }
+  /** The action is decided again at that time. */
+  | { readonly effect: "delay"; readonly marks: Marks | null; readonly until: EpochMs; readonly snapshot: string };
+
+/**
+ * Decides an action before it becomes a task: the one stage at which runs meet the policy. It may note what it decided for the same commit,
+ * but must not change the draft.
+ */
+export type Admit = (action: WantedAction, draft: Draft) => Admission;
+
+/** Where no policy is in force. */
+export const admitAll: Admit = () => allowed;
+
+const allowed: Admission = { effect: "allow", marks: null, caps: null, snapshot: "" };

@@ -80,7 +80,8 @@ async function start(config: Config): Promise<Holdfast> {
       services: core.services,
       host: config.ip,
       port: config.port,
-      logger: { error: (fields, message) => log.error(message, {}, fields) },
+      log,
+      metrics,
       limits: { receiveBytesMax: config.limits.grpcReceiveBytes, openPollsMax: config.limits.openPolls },
       ...(skipping === null ? {} : { testService: createTestServices(skipping) }),
     });

@@ -7,7 +7,7 @@ import { Code } from "./grpc/code.ts";
 import { type GrpcServer, startGrpcServer } from "./grpc/grpc.ts";
 import { type Answer, unary } from "./grpc/unary.ts";
 import { defaultLimits } from "./server.ts";
-import { workflowService } from "./test-kit.ts";
+import { workflowService } from "./temporal.test-kit.ts";
 
 // The Rust core of the published SDK as the client: what it makes of our answers.
 

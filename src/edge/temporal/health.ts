@@ -31,7 +31,7 @@ export function healthHandlers(services: readonly string[], traffic: Traffic): R
   };
   const checkPath = `/${healthService}/Check`;
   return new Map<string, Handler>([
-    [checkPath, unary(rpc(checkPath, healthCheck.bind(check), traffic))],
+    [checkPath, unary(rpc("Check", healthCheck.bind(check), traffic))],
     [`/${healthService}/Watch`, watching(statusNow)],
   ]);
 }

@@ -1,9 +1,9 @@
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
+import type { Log } from "../../telemetry/log.ts";
 import { type Descriptors, loadDescriptors } from "./descriptors.ts";
 import type { Handler } from "./grpc/call.ts";
 import { Code } from "./grpc/code.ts";
 import { status } from "./grpc/status.ts";
-import type { EdgeLogger } from "./rpc.ts";
 
 export const reflectionServices: readonly string[] = ["grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"];
 
@@ -11,7 +11,7 @@ export const reflectionServices: readonly string[] = ["grpc.reflection.v1.Server
  * Server reflection, with which tools like grpcurl call a server without having its `.proto` files. The descriptors are read when somebody
  * asks for the first time. Both versions have the same messages. Source: grpc/reflection/v1/reflection.proto.
  */
-export function reflectionHandlers(services: readonly string[], logger: EdgeLogger): ReadonlyMap<string, Handler> {
+export function reflectionHandlers(services: readonly string[], log: Log): ReadonlyMap<string, Handler> {
   let descriptors: Promise<Descriptors> | undefined;
   const handler: Handler = (call) => {
     // Answers keep the order of the questions: each waits for the one before it.
@@ -23,7 +23,7 @@ export function reflectionHandlers(services: readonly string[], logger: EdgeLogg
     };
     const fail = (cause: unknown): void => {
       descriptors = undefined;
-      logger.error({ err: cause }, "descriptors cannot be read");
+      log.error("descriptors cannot be read", {}, cause);
       call.refuse(status(Code.INTERNAL, "descriptors cannot be read"));
     };
     call.signal.addEventListener("abort", () => call.complete());

@@ -1,47 +1,58 @@
 import { randomUUID } from "node:crypto";
 import { err, type Result } from "../../base/result.ts";
+import { secondMs } from "../../base/time.ts";
 import { ResourceExhaustedCause, ResourceExhaustedScope } from "../../protocol/generated/temporal/api/enums/v1/failed_cause.ts";
 import type { Refusal } from "../../protocol/refusal.ts";
 import { StoreError } from "../../store/store.ts";
+import type { Log } from "../../telemetry/log.ts";
+import type { Metrics } from "../../telemetry/metrics.ts";
 import { GrpcCaller } from "./caller.ts";
-import { Code } from "./grpc/code.ts";
+import type { Call } from "./grpc/call.ts";
+import { Code, codeName } from "./grpc/code.ts";
 import { type Status, status } from "./grpc/status.ts";
 import type { Answer } from "./grpc/unary.ts";
 import type { Serve } from "./method.ts";
 import { statusOf } from "./status.ts";
 
-/** Where the edge tells what went wrong. A pino logger is one. */
-export type EdgeLogger = { error(fields: object, message: string): void };
-
 /** What all RPCs of one edge share. */
 export type Traffic = {
-  readonly logger: EdgeLogger;
+  readonly log: Log;
+  readonly metrics: Pick<Metrics, "rpcs" | "rpcSeconds">;
   readonly openPollsMax: number;
   openPolls: number;
   draining: boolean;
 };
 
-/** Answers the calls of one RPC: with its response or one status, whatever the use case does. */
-export function rpc(path: string, serve: Serve, traffic: Traffic): Answer {
-  return async (message, call): Promise<Result<Uint8Array, Status>> => {
+/** Answers the calls of one RPC, and counts them: with its response or one status, whatever the use case does. */
+export function rpc(name: string, serve: Serve, { log, metrics }: Traffic): Answer {
+  const attempt = async (message: Uint8Array, call: Call): Promise<Result<Uint8Array, Status>> => {
     try {
       const answer = await serve(message, new GrpcCaller(call));
       return answer.ok ? answer : err(statusOf(answer.error));
     } catch (thrown) {
-      return err(statusOfThrown(path, thrown, traffic.logger));
+      return err(statusOfThrown(name, thrown, log));
     }
+  };
+  return async (message, call) => {
+    const began = performance.now();
+    const answer = await attempt(message, call);
+    metrics.rpcs.add(1, name, answer.ok ? "OK" : codeName(answer.error.code));
+    metrics.rpcSeconds.observe((performance.now() - began) / secondMs, name);
+    return answer;
   };
 }
 
 /** Polls are bounded together, and refused while the server drains: their callers come back to another server, or to this one later. */
-export function polling(answer: Answer, traffic: Traffic): Answer {
-  return async (message, call) => {
-    if (traffic.draining) return err(statusOf(shuttingDown));
-    if (traffic.openPolls >= traffic.openPollsMax) return err(statusOf(tooManyPolls(traffic.openPollsMax)));
+export function polling(serve: Serve, traffic: Traffic): Serve {
+  return async (request, caller) => {
+    if (traffic.draining) return err(shuttingDown);
+    if (traffic.openPolls >= traffic.openPollsMax) return err(tooManyPolls(traffic.openPollsMax));
     traffic.openPolls++;
-    const answered = await answer(message, call);
-    traffic.openPolls--;
-    return answered;
+    try {
+      return await serve(request, caller);
+    } finally {
+      traffic.openPolls--;
+    }
   };
 }
 
@@ -55,9 +66,9 @@ const tooManyPolls = (openPollsMax: number): Refusal => ({
 });
 
 /** The caller gets a safe sentence and an id; the log gets the whole chain of causes under that id. */
-function statusOfThrown(path: string, thrown: unknown, logger: EdgeLogger): Status {
+function statusOfThrown(name: string, thrown: unknown, log: Log): Status {
   const errorId = randomUUID();
-  logger.error({ err: thrown, rpc: path, errorId }, "call failed unexpectedly");
+  log.error("call failed unexpectedly", { rpc: name, errorId }, thrown);
   return thrown instanceof StoreError
     ? status(Code.UNAVAILABLE, `the store is not available (error ${errorId})`)
     : status(Code.INTERNAL, `internal error (error ${errorId})`);

@@ -16,8 +16,10 @@ import {
   SignalWorkflowExecutionRequest,
   SignalWorkflowExecutionResponse,
 } from "../../protocol/generated/temporal/api/workflowservice/v1/request_response.ts";
+import { silentLog } from "../../telemetry/log.ts";
+import { createMetrics } from "../../telemetry/metrics.ts";
 import { startTemporalEdge } from "./server.ts";
-import { encoded, fakeServices, workflowService } from "./test-kit.ts";
+import { encoded, fakeServices, workflowService } from "./temporal.test-kit.ts";
 
 const rounds = 5;
 const callsAtOnce = 32;
@@ -111,7 +113,8 @@ async function serveEdge(): Promise<void> {
     }),
     host: "127.0.0.1",
     port: 0,
-    logger: console,
+    log: silentLog,
+    metrics: createMetrics(),
   });
   tellCpu(port);
 }

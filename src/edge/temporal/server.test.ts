@@ -30,7 +30,7 @@ import type { Caller, Services } from "../../service/services.ts";
 import { StoreError } from "../../store/store.ts";
 import { loadDescriptors } from "./descriptors.ts";
 import { Code } from "./grpc/code.ts";
-import { callRaw, type Edge, encoded, openEdge, receiveRaw, refused, sendRaw, workflowService } from "./test-kit.ts";
+import { callRaw, type Edge, encoded, openEdge, receiveRaw, refused, sendRaw, workflowService } from "./temporal.test-kit.ts";
 
 const path = (rpc: string): string => `/${workflowService}/${rpc}`;
 const empty = new Uint8Array(0);
@@ -85,6 +85,14 @@ describe("answers", () => {
         ok({ response: make(RespondWorkflowTaskCompletedResponse, { workflowTask: task, resetHistoryEventId: 3 }), history: historyBytes }),
     });
     expect(historyOf(await call(path(rpc), request))).toEqual(history);
+  });
+
+  test("calls are counted by RPC and code", async () => {
+    const { call, counted } = await open({ getSystemInfo: async () => ok(make(GetSystemInfoResponse)) });
+    await call(path("GetSystemInfo"), empty);
+    await refused(call(path("GetClusterInfo"), empty));
+    await refused(call(path("CreateSchedule"), empty));
+    expect(counted).toEqual(["GetSystemInfo OK", "GetClusterInfo UNIMPLEMENTED"]);
   });
 
   test("a test server has TestService, any other has not", async () => {
@@ -161,7 +169,7 @@ describe("refusals", () => {
     const error = await refused(call(path("GetSystemInfo"), empty));
     expect([error.code, error.details]).toEqual([code, expect.stringMatching(text)]);
     expect(logged).toEqual([
-      { fields: { err: thrown, rpc: path("GetSystemInfo"), errorId: error.details.slice(-37, -1) }, message: "call failed unexpectedly" },
+      { message: "call failed unexpectedly", fields: { rpc: "GetSystemInfo", errorId: error.details.slice(-37, -1) }, error: thrown },
     ]);
   });
 

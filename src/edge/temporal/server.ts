@@ -1,6 +1,9 @@
 import { err } from "../../base/result.ts";
 import { secondMs } from "../../base/time.ts";
 import type { Services } from "../../service/services.ts";
+import type { TestServices } from "../../service/test-service.ts";
+import type { Log } from "../../telemetry/log.ts";
+import type { Metrics } from "../../telemetry/metrics.ts";
 import { refusingCompression } from "./compression.ts";
 import type { Handler } from "./grpc/call.ts";
 import { Code } from "./grpc/code.ts";
@@ -11,17 +14,18 @@ import { healthHandlers, healthService } from "./health.ts";
 import type { Method } from "./method.ts";
 import { type Methods, operatorServiceMethods, rpcName, workflowServiceMethods } from "./methods.ts";
 import { reflectionHandlers, reflectionServices } from "./reflection.ts";
-import { type EdgeLogger, polling, rpc, type Traffic } from "./rpc.ts";
-import { type TestServiceHandlers, testServiceMethods } from "./test-service.ts";
+import { polling, rpc, type Traffic } from "./rpc.ts";
+import { testServiceMethods } from "./test-service.ts";
 
 export type TemporalEdgeOptions = {
   readonly services: Services;
   readonly host: string;
   /** 0 for any free port. */
   readonly port: number;
-  readonly logger: EdgeLogger;
+  readonly log: Log;
+  readonly metrics: Pick<Metrics, "rpcs" | "rpcSeconds">;
   /** Given only by a test server, whose clock can skip time. */
-  readonly testService?: TestServiceHandlers;
+  readonly testService?: TestServices;
   readonly limits?: Partial<TemporalEdgeLimits>;
   /**
    * Asks the Rust core of SDKs, which otherwise compresses every request, to send uncompressed: the default. False where workers reach
@@ -44,13 +48,14 @@ export const defaultLimits: TemporalEdgeLimits = {
   callsPerConnectionMax: 10_000,
   openPollsMax: 20_000,
   keepaliveMs: 30 * secondMs,
+  keepaliveAnswerMsMax: 15 * secondMs,
   connectionAgeMaxMs: null,
 };
 
 export type TemporalEdge = {
   readonly address: string;
   readonly port: number;
-  /** Takes no new connections and polls, aborts the signals of open calls, and resolves when the last of them is answered. */
+  /** Takes no new connections and polls, aborts the signals of open calls, and resolves when the last of them is answered; `stop` cuts it short. */
   drain(): Promise<void>;
   /** Ends everything at once. */
   stop(): Promise<void>;
@@ -65,9 +70,9 @@ const testServiceName = "temporal.api.testservice.v1.TestService";
  * Rejects when the address cannot be bound.
  */
 export async function startTemporalEdge(options: TemporalEdgeOptions): Promise<TemporalEdge> {
-  const { services, testService, host, logger, refuseCompression = true } = options;
+  const { services, testService, host, log, metrics, refuseCompression = true } = options;
   const limits = { ...defaultLimits, ...options.limits };
-  const traffic: Traffic = { logger, openPollsMax: limits.openPollsMax, openPolls: 0, draining: false };
+  const traffic: Traffic = { log, metrics, openPollsMax: limits.openPollsMax, openPolls: 0, draining: false };
 
   const answers = new Map([
     ...answersOf(workflowService, workflowServiceMethods, services, traffic),
@@ -87,7 +92,7 @@ export async function startTemporalEdge(options: TemporalEdgeOptions): Promise<T
   const handlers = new Map<string, Handler>([
     ...[...answers].map(([path, answer]) => [path, unary(answer)] as const),
     ...healthHandlers(offered, traffic),
-    ...reflectionHandlers(offered, logger),
+    ...reflectionHandlers(offered, log),
   ]);
   const server = await startGrpcServer({
     host,
@@ -121,8 +126,8 @@ function* answersOf<U extends object>(
   for (const name in methods) {
     const path = `/${service}/${rpcName(name)}`;
     const { poll, bind }: Method<U[typeof name]> = methods[name];
-    const answer = rpc(path, bind(useCases[name]), traffic);
-    yield [path, poll ? polling(answer, traffic) : answer];
+    const serve = bind(useCases[name]);
+    yield [path, rpc(rpcName(name), poll ? polling(serve, traffic) : serve, traffic)];
   }
 }
 

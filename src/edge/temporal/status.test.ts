@@ -10,7 +10,7 @@ import { notFound, type Refusal } from "../../protocol/refusal.ts";
 import { Code } from "./grpc/code.ts";
 import { detailsBytesMax, trailersOf, trailerText, trailerTextBytesMax } from "./grpc/status.ts";
 import { statusOf } from "./status.ts";
-import { type Edge, openEdge, refused, workflowService } from "./test-kit.ts";
+import { type Edge, openEdge, refused, workflowService } from "./temporal.test-kit.ts";
 
 // google.rpc.Status has the same fields as the status of one operation.
 const RpcStatus = details.MultiOperationExecutionFailure_OperationStatus;

@@ -63,7 +63,9 @@ export class StreamCall implements Call {
     const listener = handler(this);
     stream.on("data", (chunk: Buffer) => this.#receive(chunk, listener));
     stream.on("end", () => this.#receiveEnd(listener));
-    stream.on("wantTrailers", () => stream.sendTrailers(this.#trailers));
+    stream.on("wantTrailers", () => {
+      if (!stream.destroyed) stream.sendTrailers(this.#trailers);
+    });
     stream.on("error", ignore);
     stream.on("close", () => this.#closed());
   }

@@ -20,3 +20,8 @@ export const Code = {
 } as const;
 
 export type Code = (typeof Code)[keyof typeof Code];
+
+const names = new Map<Code, string>(Object.entries(Code).map(([name, code]) => [code, name]));
+
+/** `NOT_FOUND` for 5. */
+export const codeName = (code: Code): string => names.get(code) ?? String(code);

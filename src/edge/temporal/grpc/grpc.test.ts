@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { type ClientHttp2Session, connect, type IncomingHttpHeaders } from "node:http2";
 import { connect as connectTcp } from "node:net";
 import { deflateSync, gzipSync } from "node:zlib";
+import fc from "fast-check";
 import { afterEach, describe, expect, test } from "vitest";
 import { ok } from "../../../base/result.ts";
 import type { Handler } from "./call.ts";
@@ -17,6 +18,7 @@ const limits: GrpcLimits = {
   connectionsMax: 100,
   callsPerConnectionMax: 100,
   keepaliveMs: 60_000,
+  keepaliveAnswerMsMax: 60_000,
   connectionAgeMaxMs: null,
 };
 const echo: Handler = unary(async (message) => ok(message));
@@ -69,6 +71,9 @@ const message = (bytes: Uint8Array, compressed = false): Buffer => {
   return frame;
 };
 const hello = Buffer.from("hello");
+
+/** What a client says first: the magic words and an empty SETTINGS frame. */
+const preface = Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0])]);
 
 describe("a unary call", () => {
   test.each([
@@ -182,6 +187,32 @@ describe("a connection", () => {
     await once(client, "ping");
     await once(client, "ping");
     expect((await call(client, message(hello))).status).toBe(Code.OK);
+  });
+
+  test("that does not answer its pings goes", async () => {
+    await serve(echo, { keepaliveMs: 10, keepaliveAnswerMsMax: 10 });
+    const mute = connectTcp(server?.port ?? 0, "127.0.0.1").resume();
+    mute.write(preface);
+    await once(mute, "close");
+  });
+
+  test("full of garbage does not disturb another", async () => {
+    const client = await serve();
+    const frame = fc
+      .record({ type: fc.integer({ min: 0, max: 9 }), flags: fc.nat(255), streamId: fc.nat(9), payload: fc.uint8Array({ maxLength: 50 }) })
+      .map(({ type, flags, streamId, payload }) =>
+        Buffer.concat([Buffer.from([0, 0, payload.length, type, flags, 0, 0, 0, streamId]), payload]),
+      );
+    await fc.assert(
+      fc.asyncProperty(fc.array(frame, { maxLength: 10 }), async (frames) => {
+        const socket = connectTcp(server?.port ?? 0, "127.0.0.1").resume();
+        socket.on("error", () => {});
+        socket.end(Buffer.concat([preface, ...frames]));
+        expect((await call(client, message(hello))).status).toBe(Code.OK);
+        socket.destroy();
+      }),
+      { numRuns: 200 },
+    );
   });
 
   test("that has reached its age finishes its calls and goes", async () => {

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer, type Http2Server, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 import type { AddressInfo } from "node:net";
-import { type DurationMs, secondMs } from "../../../base/time.ts";
+import type { DurationMs } from "../../../base/time.ts";
 import { type Calls, type Handler, StreamCall } from "./call.ts";
 
 // A gRPC server on node:http2. @grpc/grpc-js was measured first: a small call through the whole edge cost the server 50 µs with it and
@@ -16,8 +16,10 @@ export type GrpcLimits = {
   readonly connectionsMax: number;
   /** Calls open at one time on one connection; its client keeps further calls waiting. */
   readonly callsPerConnectionMax: number;
-  /** A connection that does not answer a ping within 15 s is dropped: the polls of a worker that vanished take no more tasks. */
+  /** Every connection is asked by a ping whether its client is still there. */
   readonly keepaliveMs: DurationMs;
+  /** A connection that does not answer a ping within this time is dropped: the polls of a worker that vanished take no more tasks. */
+  readonly keepaliveAnswerMsMax: DurationMs;
   /** After this time, give or take a tenth, clients are told to connect anew; null for never. */
   readonly connectionAgeMaxMs: DurationMs | null;
 };
@@ -57,7 +59,7 @@ export async function startGrpcServer(options: {
     sessions.add(session);
     session.once("close", () => sessions.delete(session));
     session.setLocalWindowSize(connectionWindowBytes);
-    keepAlive(session, limits.keepaliveMs);
+    keepAlive(session, limits);
     if (limits.connectionAgeMaxMs !== null) endAtAge(session, limits.connectionAgeMaxMs);
   });
   server.on("stream", (stream, headers) => {
@@ -101,11 +103,12 @@ function refuseOtherHttp(stream: ServerHttp2Stream): void {
 }
 
 /** Clients may ping as often as they like; these are the pings of the server. */
-function keepAlive(session: ServerHttp2Session, everyMs: DurationMs): void {
+function keepAlive(session: ServerHttp2Session, { keepaliveMs, keepaliveAnswerMsMax }: GrpcLimits): void {
   const timer = setInterval(() => {
-    const unanswered = setTimeout(() => session.destroy(), pingAnswerMsMax).unref();
+    if (session.destroyed) return;
+    const unanswered = setTimeout(() => session.destroy(), keepaliveAnswerMsMax).unref();
     session.ping(() => clearTimeout(unanswered));
-  }, everyMs).unref();
+  }, keepaliveMs).unref();
   session.once("close", () => clearInterval(timer));
 }
 
@@ -115,7 +118,6 @@ function endAtAge(session: ServerHttp2Session, ageMs: DurationMs): void {
   session.once("close", () => clearTimeout(timer));
 }
 
-const pingAnswerMsMax = 15 * secondMs;
 /** Flow control: as much as a client may send before it is read. Node's 64 KiB would make a request of 4 MiB wait for 64 round trips. */
 const streamWindowBytes = 256 * 1024;
 const connectionWindowBytes = 4 * 1024 * 1024;

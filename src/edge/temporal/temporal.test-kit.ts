@@ -3,6 +3,7 @@ import { assert } from "../../base/assert.ts";
 import { err } from "../../base/result.ts";
 import { type Codec, encode, make } from "../../protocol/codec.ts";
 import type { Services, UseCase } from "../../service/services.ts";
+import { silentLog } from "../../telemetry/log.ts";
 import { startTemporalEdge, type TemporalEdge, type TemporalEdgeOptions } from "./server.ts";
 
 export const sendRaw = (message: Uint8Array): Buffer => Buffer.from(message);
@@ -22,7 +23,9 @@ export function fakeServices(given: Partial<Services>): Services {
 }
 
 export type Edge = TemporalEdge & {
-  readonly logged: readonly { readonly fields: object; readonly message: string }[];
+  /** Every line of the log, and every call that was counted. */
+  readonly logged: readonly unknown[];
+  readonly counted: readonly string[];
   readonly call: (path: string, request: Uint8Array, options?: CallOptions) => Promise<Uint8Array>;
   readonly client: Client;
 };
@@ -30,18 +33,21 @@ export type Edge = TemporalEdge & {
 export type CallOptions = { readonly deadline?: number; readonly metadata?: Record<string, string>; readonly signal?: AbortSignal };
 
 export async function openEdge(services: Partial<Services>, options: Partial<TemporalEdgeOptions> = {}): Promise<Edge> {
-  const logged: { fields: object; message: string }[] = [];
+  const logged: unknown[] = [];
+  const counted: string[] = [];
   const edge = await startTemporalEdge({
     services: fakeServices(services),
     host: "127.0.0.1",
     port: 0,
-    logger: { error: (fields, message) => void logged.push({ fields, message }) },
+    log: { ...silentLog, error: (message, fields, error) => void logged.push({ message, fields, error }) },
+    metrics: { rpcs: { add: (_amount, rpc, code) => void counted.push(`${rpc} ${code}`) }, rpcSeconds: { observe: () => {} } },
     ...options,
   });
   const client = openClient(edge);
   return {
     ...edge,
     logged,
+    counted,
     client,
     call: (path, request, callOptions) => callRaw(client, path, request, callOptions),
     async stop() {

@@ -1,0 +1,22 @@
+import type { Figure } from "./figure.ts";
+import { type Server, startServer } from "./server.ts";
+
+/** Runs a load and returns what it measured. It starts and stops all that it needs. */
+export type Scenario = (setting: Setting) => Promise<readonly Figure[]>;
+
+export type Setting = {
+  /** A server that runs already; null to start our own. */
+  readonly address: string | null;
+  readonly quick: boolean;
+  readonly cpuProf: string | null;
+  /** A new empty folder. */
+  folder(name: string): string;
+  /** Tells the person who waits. */
+  say(text: string): void;
+};
+
+/** The server to load: the given one, or our own on a fresh file in `folder`. */
+export async function serverFor({ address, cpuProf }: Setting, folder: string): Promise<Server> {
+  if (address !== null) return { address, process: null, stop: async () => {} };
+  return (await startServer(folder, cpuProf)).server;
+}

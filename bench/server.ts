@@ -1,0 +1,48 @@
+// The server under load: a process of its own on a real file, or one that somebody else runs.
+import { statSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { connectRaw } from "./grpc.ts";
+import { type Child, freePort, startChild, until } from "./process.ts";
+import { getSystemInfo } from "./rpcs.ts";
+
+export type Server = {
+  readonly address: string;
+  /** Null for a server that is not ours. */
+  readonly process: Child | null;
+  /** Orderly; afterwards the whole database is in its file. */
+  stop(): Promise<void>;
+};
+
+const bin = fileURLToPath(new URL("../bin/holdfast.js", import.meta.url));
+const readyMsMax = 60_000;
+
+/** Starts `holdfast dev` on `folder/holdfast.db` with fsync on, as always. Resolves with the time from exec to the first RPC answered. */
+export async function startServer(folder: string, cpuProf: string | null = null): Promise<{ server: Server; coldStartMs: number }> {
+  const port = await freePort();
+  const address = `127.0.0.1:${port}`;
+  const profiling = cpuProf === null ? [] : ["--cpu-prof", `--cpu-prof-dir=${cpuProf}`];
+  const begin = performance.now();
+  const child = startChild({
+    file: process.execPath,
+    args: [...profiling, bin, "dev", "--db", databaseOf(folder), "--port", String(port), "--headless", "--log-level", "warn"],
+    log: join(folder, "server.log"),
+  });
+  await until(() => answers(address), { everyMs: 2, waitMs: readyMsMax });
+  const coldStartMs = performance.now() - begin;
+  return { server: { address, process: child, stop: child.stop }, coldStartMs };
+}
+
+async function answers(address: string): Promise<void> {
+  const client = connectRaw(address);
+  try {
+    await client.call(getSystemInfo, {});
+  } finally {
+    client.close();
+  }
+}
+
+const databaseOf = (folder: string): string => join(folder, "holdfast.db");
+
+/** Size of the database of a stopped server, KiB. */
+export const databaseKib = (folder: string): number => statSync(databaseOf(folder)).size / 1024;

@@ -31,7 +31,6 @@ const arrows: { readonly [part: string]: readonly string[] } = {
 const homes: { readonly [dependency: string]: readonly string[] } = {
   // The edge writes message fields past the codecs: a history is sent as it is stored, and reflection serves descriptors as they are.
   "@bufbuild/protobuf": ["src/protocol", "src/edge/temporal"],
-  "@grpc/grpc-js": ["src/edge"],
   "better-sqlite3": ["src/store/sqlite"],
   commander: ["src/cli"],
   pino: ["src/telemetry"],

@@ -96,7 +96,8 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   const committer = createCommitter({ store, metrics });
   const startLock = createKeyedLock();
   const queries: Engine["queries"] = new Map();
-  const busy = new Set<string>();
+  /** Runs with work for workers; only a clock that skips time asks. */
+  const busy = options.onCommit === undefined ? null : new Set<string>();
 
   const contextOf = (namespaceId: string): Context => {
     const entry = namespaces.byId(namespaceId);
@@ -148,8 +149,8 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     committed: (parts, outbox) => {
       for (const { cell } of parts) {
         wakes.set(cell.key, wakeAt(cell.state));
-        if (hasWorkForWorkers(cell.state)) busy.add(cell.key.runId);
-        else busy.delete(cell.key.runId);
+        if (busy !== null && hasWorkForWorkers(cell.state)) busy.add(cell.key.runId);
+        else busy?.delete(cell.key.runId);
       }
       transfer.added(outbox);
       options.onCommit?.();
@@ -202,7 +203,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
 
   return {
     services: createServices(engine),
-    isBusy: () => busy.size > 0 || !transfer.idle,
+    isBusy: () => (busy !== null && busy.size > 0) || !transfer.idle,
     nextWake: () => wakes.next(),
     clockJumped: () => wakes.recheck(),
     drain: () => matching.drain(),

@@ -66,6 +66,8 @@ const pollerRememberedFor: DurationMs = 5 * minuteMs;
 /** Task rows held in memory per queue; the rest stays in the store until these are gone. */
 const bufferedTasksMax = 1_000;
 const pollersRememberedMax = 1_000;
+/** After so many new queues those that are forgotten are looked for. */
+const sweepEvery = 64;
 
 type Waiter = { readonly poll: Poll; resolve: (answer: Handout | "look-again" | null) => void };
 
@@ -105,10 +107,17 @@ export function createMatching(deps: {
     const name = queueName(key);
     let queue = queues.get(name);
     if (queue === undefined) {
+      if (queues.size % sweepEvery === sweepEvery - 1) sweep();
       queue = newQueue(key);
       queues.set(name, queue);
     }
     return queue;
+  };
+
+  /** Every worker that starts brings a sticky queue of its own: those that nobody needs any more go. */
+  const sweep = (): void => {
+    const now = clock.now();
+    for (const [name, queue] of queues) if (isForgotten(queue, now)) queues.delete(name);
   };
 
   const wakeOne = (queue: Queue): void => {
@@ -302,6 +311,12 @@ const newQueue = (key: QueueKey): Queue => ({
   added: new RateMeter(),
   dispatched: new RateMeter(),
 });
+
+const isForgotten = (queue: Queue, now: EpochMs): boolean =>
+  queue.waiters.size + queue.direct.size + queue.backlog.length + queue.inFlight.size === 0 &&
+  queue.complete &&
+  queue.loading === null &&
+  now - queue.lastPollTime > pollerRememberedFor;
 
 const queueName = ({ namespaceId, taskQueue, type }: QueueKey): string => `${type}\n${namespaceId}\n${taskQueue}`;
 const taskName = ({ run, type, scheduledEventId }: TaskKey): string => `${type}\n${run.runId}\n${scheduledEventId}`;

@@ -86,7 +86,7 @@ export function setup(options: SetupOptions): Setup {
     const server = await Holdfast.start({ db: ":memory:", port: 0, httpPort: null, log: { level: "error" }, ...options.server });
     const client = new Client({ ...options.client, connection: await Connection.connect({ address: server.address }) });
     parts = { server, client, connection: await NativeConnection.connect({ address: server.address }) };
-    bundle = await bundleWorkflowCode({ workflowsPath: workflowsPath(options.workflows), logger: new DefaultLogger("ERROR") });
+    bundle = await bundleOf(options.workflows);
     if (options.worker !== null) await runWorker(options.worker);
   });
 
@@ -121,6 +121,9 @@ export function setup(options: SetupOptions): Setup {
 
 /** Path of a file in `workflows/`, as `Worker.create` takes it. */
 export const workflowsPath = (name: string): string => fileURLToPath(new URL(`./workflows/${name}.ts`, import.meta.url));
+
+/** The code of a file in `workflows/`, as workers run it. Worth keeping: making it takes a second. */
+export const bundleOf = (name: string) => bundleWorkflowCode({ workflowsPath: workflowsPath(name), logger: new DefaultLogger("ERROR") });
 
 /** A workflow id or task queue that nothing else uses. */
 export const unique = (name: string): string => `${name}-${randomUUID().slice(0, 8)}`;

@@ -177,6 +177,9 @@ export const signalWithStartWorkflowExecution =
     const started = await startOrFind(engine, request, conflict, {
       onNew: send,
       onExisting: (draft) => {
+        const { requestId } = request;
+        // A repetition changes nothing, also when the run that it started has closed since.
+        if (requestId !== "" && (draft.core.startRequestId === requestId || draft.requestIds.has(requestId))) return ok(undefined);
         // Unlike a plain signal this one also wakes a run that waits out its start delay.
         if (draft.started.cronSchedule === "" && draft.started.attempt === 1) draft.core.firstWorkflowTaskDue = 0;
         return send(draft);

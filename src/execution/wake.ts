@@ -77,9 +77,7 @@ function wakeWorkflowTask(draft: Draft): void {
   const task = draft.core.workflowTask;
   if (task === undefined) return;
   if (task.startedEventId !== 0) timeOutWorkflowTask(draft, TimeoutType.START_TO_CLOSE);
-  else if (task.speculative) {
-    // No worker took it in time: as a normal task it waits in the backlog and survives a crash.
-    writeSpeculative(draft);
-    draft.dueTasks.push({ type: "workflow" });
-  } else timeOutWorkflowTask(draft, TimeoutType.SCHEDULE_TO_START);
+  // No worker took it in time: as a normal task it waits in the backlog and survives a crash.
+  else if (task.speculative) writeSpeculative(draft);
+  else timeOutWorkflowTask(draft, TimeoutType.SCHEDULE_TO_START);
 }

@@ -48,7 +48,10 @@ const startedAttributes = (task: WorkflowTask): EventAttributes => ({
   }),
 });
 
-/** Puts a speculative task into history: other facts need the ids it had reserved. */
+/**
+ * Puts a speculative task into history: other facts need the ids it had reserved. So far only memory offered it to workers; one that
+ * still waits becomes due again, so that a row of the backlog stands for it after a crash.
+ */
 export function writeSpeculative(draft: Draft): void {
   const task = draft.core.workflowTask;
   if (task === undefined || !task.speculative) return;
@@ -56,6 +59,7 @@ export function writeSpeculative(draft: Draft): void {
   draft.core.workflowTask = { ...task, speculative: false };
   writeScheduled(draft, task);
   if (startedEventId !== 0) writeStarted(draft, task);
+  else draft.dueTasks.push({ type: "workflow" });
 }
 
 /** Why the worker should continue as new, if it should. */

@@ -135,7 +135,10 @@ function carryOut(
     messages.delete(id);
     return message;
   };
-  const scope = { workflowTaskCompletedEventId, identity: request.identity, takeMessage, wakeWorkflow: () => void (news = true) };
+  const wakeWorkflow = () => {
+    news = true;
+  };
+  const scope = { workflowTaskCompletedEventId, identity: request.identity, takeMessage, wakeWorkflow };
   const last = request.commands.at(-1);
   for (const command of request.commands) {
     // Messages that no command places come after the commands, but before the one that ends the run.

@@ -8,7 +8,7 @@ import {
   type WorkflowHandleWithFirstExecutionRunId,
   type WorkflowStartOptions,
 } from "@temporalio/client";
-import type { Workflow } from "@temporalio/common";
+import type { DataConverter, Workflow } from "@temporalio/common";
 import { temporal } from "@temporalio/proto";
 import { bundleWorkflowCode, DefaultLogger, NativeConnection, Runtime, Worker, type WorkerOptions } from "@temporalio/worker";
 import { afterAll, beforeAll } from "vitest";
@@ -86,7 +86,7 @@ export function setup(options: SetupOptions): Setup {
     const server = await Holdfast.start({ db: ":memory:", port: 0, httpPort: null, log: { level: "error" }, ...options.server });
     const client = new Client({ ...options.client, connection: await Connection.connect({ address: server.address }) });
     parts = { server, client, connection: await NativeConnection.connect({ address: server.address }) };
-    bundle = await bundleOf(options.workflows);
+    bundle = await bundleOf(options.workflows, options.client?.dataConverter);
     if (options.worker !== null) await runWorker(options.worker);
   });
 
@@ -123,7 +123,13 @@ export function setup(options: SetupOptions): Setup {
 export const workflowsPath = (name: string): string => fileURLToPath(new URL(`./workflows/${name}.ts`, import.meta.url));
 
 /** The code of a file in `workflows/`, as workers run it. Worth keeping: making it takes a second. */
-export const bundleOf = (name: string) => bundleWorkflowCode({ workflowsPath: workflowsPath(name), logger: new DefaultLogger("ERROR") });
+export const bundleOf = (name: string, { payloadConverterPath, failureConverterPath }: DataConverter = {}) =>
+  bundleWorkflowCode({
+    workflowsPath: workflowsPath(name),
+    logger: new DefaultLogger("ERROR"),
+    ...(payloadConverterPath === undefined ? {} : { payloadConverterPath }),
+    ...(failureConverterPath === undefined ? {} : { failureConverterPath }),
+  });
 
 /** A workflow id or task queue that nothing else uses. */
 export const unique = (name: string): string => `${name}-${randomUUID().slice(0, 8)}`;

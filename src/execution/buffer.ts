@@ -64,6 +64,7 @@ export function removeBuffered(draft: Draft, matches: (attributes: EventAttribut
   const kept = draft.buffered.filter((event) => !matches(present(event.attributes, "event attributes")));
   if (kept.length === draft.buffered.length) return false;
   draft.buffered = kept;
+  draft.core.bufferedBytes = kept.reduce((sum, event) => sum + HistoryEvent.encode(event).finish().length, 0);
   return true;
 }
 

@@ -22,6 +22,7 @@ import { handleUpdateMessage, hasUnsentUpdates, isRejection, rejectUnanswered } 
 import { completeWorkflowTask, dropSpeculative, failWorkflowTask, scheduleWorkflowTask, timeOutWorkflowTask } from "./workflow-task.ts";
 
 const taskGone = notFound("Workflow task not found.");
+const invalidSequence = invalidArgument("invalid command sequence: a command follows the one that closes the workflow");
 
 /** Whether a token names the workflow task that a worker holds now. */
 export function holdsWorkflowTask(state: Pick<MutableState, "core">, token: TaskToken): boolean {
@@ -56,6 +57,8 @@ export function respondWorkflowTaskCompleted(
   request: RespondWorkflowTaskCompletedRequest,
 ): Result<Completion, Refusal> {
   if (!holdsWorkflowTask(state, token)) return err(taskGone);
+  // The worker would answer the same again and again, so the task waits for its time-out.
+  if (request.commands.slice(0, -1).some(isClosingCommand)) return err(invalidSequence);
   const draft = openDraft(state, context);
   if (request.forceCreateNewWorkflowTask && heartbeatsTooLong(draft)) {
     timeOutWorkflowTask(draft, TimeoutType.START_TO_CLOSE);
@@ -139,18 +142,11 @@ function carryOut(
     news = true;
   };
   const scope = { workflowTaskCompletedEventId, identity: request.identity, takeMessage, wakeWorkflow };
-  const last = request.commands.at(-1);
   for (const command of request.commands) {
     // Messages that no command places come after the commands, but before the one that ends the run.
-    if (command === last && isClosingCommand(command)) {
+    if (isClosingCommand(command)) {
       const referenced = handleRemaining(draft, messages);
       if (!referenced.ok) return referenced;
-    }
-    if (!isRunning(draft)) {
-      return err({
-        cause: WorkflowTaskFailedCause.UNHANDLED_COMMAND,
-        message: "invalid command sequence: a command follows the one that closes the workflow",
-      });
     }
     const handled = handleCommand(draft, command, scope);
     if (!handled.ok) return handled;

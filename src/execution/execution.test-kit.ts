@@ -89,6 +89,8 @@ export type TestRun = {
   pollActivity(activityId: string): PendingActivity;
   /** Lets time pass; what comes due on the way happens when it is due. */
   advance(by: DurationMs): void;
+  /** Carries out a request after a time in which nothing happened, whatever came due. */
+  doAfter(by: DurationMs, request: (draft: Draft) => void): void;
   /** Events from `fromEventId` on: `"5 TimerStarted, 6 TimerFired"`. */
   draw(fromEventId?: number): string;
   /** The attributes of the last event of a kind. */
@@ -191,6 +193,10 @@ function drive(first: Draft, world: World): TestRun {
         run.do(wake);
       }
       now = until;
+    },
+    doAfter: (by, request) => {
+      now += by;
+      run.do(request);
     },
     draw: (fromEventId = 1) => drawHistory(history.filter(({ eventId }) => eventId >= fromEventId)),
     written: ($case) => {

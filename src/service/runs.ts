@@ -193,6 +193,9 @@ export function createRuns<I>(deps: {
       deleteTasks: [...(options.deleteTasks ?? []), ...stale],
       putOutbox: outbox,
       deleteOutbox: options.deleteOutbox ?? [],
+      putApprovals: [],
+      putDocuments: [],
+      ledger: [],
     };
     const former = parts.map(({ cell }) => cell.settled);
     const empty = change.runs.length + change.putTasks.length + change.deleteTasks.length + change.deleteOutbox.length === 0;

@@ -1,7 +1,10 @@
 import fc from "fast-check";
 import { afterEach, describe, expect, test } from "vitest";
+import { approval, approvalsContract } from "./contract/approvals.ts";
+import { document, documentsContract } from "./contract/documents.ts";
 import { dueWorkContract } from "./contract/due-work.ts";
 import { historyContract } from "./contract/history.ts";
+import { ledgerContract, ledgerEntry } from "./contract/ledger.ts";
 import {
   batch,
   bytes,
@@ -45,6 +48,9 @@ export function storeContract(name: string, open: () => Promise<Store>, reopen?:
     describe("tasks, wakes and outbox", () => dueWorkContract(fresh));
     describe("visibility", () => visibilityContract(fresh));
     describe("namespaces", () => namespacesContract(fresh));
+    describe("approvals", () => approvalsContract(fresh));
+    describe("documents", () => documentsContract(fresh));
+    describe("ledger", () => ledgerContract(fresh));
     describe("retention", () => retentionContract(fresh));
 
     test("any sequence of commits leaves what a model of it holds", async () => {
@@ -70,6 +76,9 @@ export function storeContract(name: string, open: () => Promise<Store>, reopen?:
         ],
         putTasks: [task(run, {})],
         putOutbox: [entry(run, {})],
+        putApprovals: [approval(run, "approval")],
+        putDocuments: [document("document")],
+        ledger: [ledgerEntry(1), ledgerEntry(2, { namespaceId: "other", runId: run.runId })],
       });
       await before.putNamespace({ id: "n", name: "default", version: 1, body: bytes("n") });
       const held = await everythingOf(before);

@@ -1,5 +1,6 @@
 import type { EpochMs } from "../base/time.ts";
 import type { VisibilityQuery } from "../execution/visibility/filter.ts";
+import type { ChainedEntry, ChainHead, ChainId, LedgerEntry, LedgerKind } from "../governance/ledger/ledger.ts";
 
 /** Names one run. `runId` alone is unique; the rest travels with it because every read and log line wants it. */
 export type RunKey = { readonly namespaceId: string; readonly workflowId: string; readonly runId: string };
@@ -63,6 +64,47 @@ export type Change = {
   readonly deleteTasks: readonly TaskKey[];
   readonly putOutbox: readonly OutboxEntry[];
   readonly deleteOutbox: readonly OutboxKey[];
+  readonly putApprovals: readonly ApprovalWrite[];
+  readonly putDocuments: readonly DocumentWrite[];
+  /** Appended in this order to the chain of each entry's namespace and this store's writer. */
+  readonly ledger: readonly LedgerEntry[];
+};
+
+/** A decision that people are asked for, or were. It belongs to a run and goes with it. */
+export type StoredApproval = {
+  /** Unique in all namespaces. */
+  readonly id: string;
+  readonly version: number;
+  readonly run: RunKey;
+  readonly scheduledEventId: number;
+  readonly createdAt: EpochMs;
+  /** holdfast.state.v1.ApprovalStatus */
+  readonly status: number;
+  /** An encoded `holdfast.state.v1.Approval`; opaque to the store. */
+  readonly body: Uint8Array;
+};
+/** `expectedVersion` is the one it was decided on; 0 creates it. The new version is one more. After its creation, only status and body change. */
+export type ApprovalWrite = Omit<StoredApproval, "version"> & { readonly expectedVersion: number };
+
+/** A versioned document outside of any run: policy bundles, policy snapshots. */
+export type StoredDocument = { readonly kind: string; readonly id: string; readonly version: number; readonly body: Uint8Array };
+/** `expectedVersion` is the one it was decided on; 0 creates it. The new version is one more. A null body deletes it, and its versions begin anew. */
+export type DocumentWrite = Omit<StoredDocument, "version" | "body"> & {
+  readonly expectedVersion: number;
+  readonly body: Uint8Array | null;
+};
+
+export type LedgerQuery = {
+  readonly namespaceId: string;
+  /** The opaque `next` of the page before; null for the first page. */
+  readonly after: string | null;
+  readonly limit: number;
+  /** Inclusive. */
+  readonly since?: EpochMs;
+  /** Exclusive. */
+  readonly until?: EpochMs;
+  readonly kinds?: readonly LedgerKind[];
+  readonly runId?: string;
 };
 
 export type ChangeOutcome = "committed" | "conflict";
@@ -110,9 +152,10 @@ export type QueueKey = { readonly namespaceId: string; readonly taskQueue: strin
 export type Store = {
   /**
    * Writes each change as a whole or not at all, and returns one outcome per change, in order. All that can share a transaction share one,
-   * and its data is on disk when the promise resolves. A change whose run version or current run does not match, or that puts a task or
-   * an outbox entry of a run that is not there, is a "conflict" and leaves the others alone. Later changes of one call see the earlier ones.
-   * A change writes a run once and makes at most one run of a workflow id current. At most `changesPerCommitMax` (1,024).
+   * and its data is on disk when the promise resolves. A change whose run, approval or document version or current run does not match, or
+   * that puts a task, an outbox entry or an approval of a run that is not there, is a "conflict" and leaves the others alone. Later changes
+   * of one call see the earlier ones. A change writes a run, an approval or a document once and makes at most one run of a workflow id
+   * current. At most `changesPerCommitMax` (1,024).
    */
   commit(changes: readonly Change[]): Promise<readonly ChangeOutcome[]>;
 
@@ -151,13 +194,41 @@ export type Store = {
     readonly groups: readonly { readonly value: string | number | boolean | null; readonly count: number }[];
   }>;
 
+  readApproval(id: string): Promise<StoredApproval | null>;
+  /** Approvals of a namespace, or of one of its runs, oldest first (then by id). At most `limit`; `after` and `next` as in `listExecutions`. */
+  listApprovals(page: {
+    namespaceId: string;
+    status?: number;
+    runId?: string;
+    after: string | null;
+    limit: number;
+  }): Promise<{ readonly approvals: readonly StoredApproval[]; readonly next: string | null }>;
+
+  readDocument(kind: string, id: string): Promise<StoredDocument | null>;
+  /** Documents of a kind by id, beginning after the given one; at most `limit`. */
+  listDocuments(kind: string, afterId: string, limit: number): Promise<readonly StoredDocument[]>;
+
+  /**
+   * Entries of a namespace by time, then chain (in the order in which the chains began), then sequence; at most `limit`. For people: an
+   * entry that is written later with an earlier time is before the cursor. `after` and `next` as in `listExecutions`.
+   */
+  readLedger(query: LedgerQuery): Promise<{ readonly entries: readonly ChainedEntry[]; readonly next: string | null }>;
+  /** The heads of a namespace's chains, or with null of all, in the order in which they began. At most `limit`; `after` and `next` as in `listExecutions`. */
+  readChains(page: {
+    namespaceId: string | null;
+    after: string | null;
+    limit: number;
+  }): Promise<{ readonly heads: readonly ChainHead[]; readonly next: string | null }>;
+  /** Entries of a chain from `fromSequence` (inclusive) on; at most `limit`. For verification and export. */
+  readChain(chain: ChainId, fromSequence: number, limit: number): Promise<readonly ChainedEntry[]>;
+
   readNamespaces(): Promise<readonly NamespaceRecord[]>;
   /** Writes a namespace if its stored version is one less than the given one (0: none). */
   putNamespace(record: NamespaceRecord): Promise<ChangeOutcome>;
 
   /** Runs of a namespace that closed at or before the given time, oldest first; at most `limit`. */
   readClosedRuns(namespaceId: string, closedUntil: EpochMs, limit: number): Promise<readonly RunKey[]>;
-  /** Removes runs with all that belongs to them (items, history, tasks, outbox, visibility, current pointer when it points to them). */
+  /** Removes runs with all that belongs to them (items, history, tasks, outbox, approvals, visibility, current pointer when it points to them). The ledger stays. */
   deleteRuns(keys: readonly RunKey[]): Promise<void>;
 
   /** Every run, by run id, beginning after the given one: for verification and export. At most `limit`. */

@@ -18,6 +18,9 @@ export const change = (given: Partial<Change>): Change => ({
   deleteTasks: [],
   putOutbox: [],
   deleteOutbox: [],
+  putApprovals: [],
+  putDocuments: [],
+  ledger: [],
   ...given,
 });
 
@@ -135,6 +138,10 @@ export async function everythingOf(store: Store) {
     })),
   );
   const queues = await store.readQueues();
+  const ledgers = await Promise.all(
+    ["namespace", "other"].map((namespaceId) => store.readLedger({ namespaceId, after: null, limit: 10_000 })),
+  );
+  const { approvals } = await store.listApprovals({ namespaceId: "namespace", after: null, limit: 10_000 });
   const tasks = (await Promise.all(queues.map((queue) => store.readTasks(queue, null, 10_000)))).flat();
   return {
     runs,
@@ -142,6 +149,9 @@ export async function everythingOf(store: Store) {
     wakes: await store.readWakes(Number.MAX_SAFE_INTEGER, null, 10_000),
     outbox: (await store.readOutbox(0, 10_000)).map(({ body, ...rest }) => ({ ...rest, body: text(body) })),
     listed: await listed(store, null),
+    approvals: approvals.map(({ body, ...rest }) => ({ ...rest, body: text(body) })),
+    documents: (await store.listDocuments("bundle", "", 10_000)).map(({ body, ...rest }) => ({ ...rest, body: text(body) })),
+    ledger: ledgers.flatMap(({ entries }) => entries.map(({ body, hash, ...rest }) => ({ ...rest, body: text(body), hash: [...hash] }))),
     namespaces: (await store.readNamespaces()).map(({ body, ...rest }) => ({ ...rest, body: text(body) })),
   };
 }

@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
 import type { RunKey, Store } from "../store.ts";
+import { approval } from "./approvals.ts";
+import { ledgerEntry } from "./ledger.ts";
 import { batch, change, committed, creation, entry, everythingOf, item, loaded, runKey, task, visibility } from "./material.ts";
 import { filledShelf } from "./shelf.ts";
 
@@ -32,6 +34,8 @@ export function retentionContract(fresh: () => Promise<Store>): void {
         ],
         putTasks: [task(run, {})],
         putOutbox: [entry(run, { order: 1 + runs.indexOf(run) })],
+        putApprovals: [approval(run, run.workflowId)],
+        ledger: [ledgerEntry(1, { runId: run.runId })],
       });
     }
     const before = await everythingOf(store);
@@ -44,6 +48,7 @@ export function retentionContract(fresh: () => Promise<Store>): void {
       tasks: before.tasks.filter(({ run }) => isKept(run)),
       wakes: before.wakes.filter(({ key }) => isKept(key)),
       outbox: before.outbox.filter(({ run }) => isKept(run)),
+      approvals: before.approvals.filter(({ run }) => isKept(run)),
       listed: before.listed.filter((workflowId) => workflowId !== deleted.workflowId),
     });
     expect(await store.loadRun(deleted)).toBeNull();

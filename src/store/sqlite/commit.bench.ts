@@ -55,7 +55,16 @@ function transition(key: RunKey, version: number): Change {
     visibility: isStart || isClose ? visibility(key, isClose ? 1_760_000_005_000 : null) : null,
     becomeCurrent: isStart ? { expectedRunId: null } : null,
   };
-  return { runs: [write], putTasks: [], deleteTasks: [], putOutbox: [], deleteOutbox: [] };
+  return {
+    runs: [write],
+    putTasks: [],
+    deleteTasks: [],
+    putOutbox: [],
+    deleteOutbox: [],
+    putApprovals: [],
+    putDocuments: [],
+    ledger: [],
+  };
 }
 
 /** Transitions of many runs, round about, without end: a run that has closed makes room for a new one. */

@@ -1,6 +1,9 @@
 import { present } from "../../base/assert.ts";
 import type { Change, ChangeOutcome, RunKey } from "../store.ts";
+import type { Approvals } from "./approvals.ts";
+import type { Documents } from "./documents.ts";
 import type { Histories } from "./history.ts";
+import type { Ledger } from "./ledger.ts";
 import type { Outbox } from "./outbox.ts";
 import type { Runs } from "./runs.ts";
 import type { Tasks } from "./tasks.ts";
@@ -12,12 +15,15 @@ export type Tables = {
   readonly tasks: Tasks;
   readonly outbox: Outbox;
   readonly visibility: Visibility;
+  readonly approvals: Approvals;
+  readonly documents: Documents;
+  readonly ledger: Ledger;
 };
 
 /** Writes one change inside the caller's transaction. All that can conflict is looked at before the first write, so a conflict leaves nothing to undo. */
 export function applyChange(tables: Tables, change: Change): ChangeOutcome {
-  const { runs, histories, tasks, outbox, visibility } = tables;
-  if (!fits(runs, change)) return "conflict";
+  const { runs, histories, tasks, outbox, visibility, approvals, documents, ledger } = tables;
+  if (!fits(tables, change)) return "conflict";
   for (const write of change.runs) {
     const run = runs.write(write);
     for (const batch of write.history) histories.append(run, batch);
@@ -27,12 +33,22 @@ export function applyChange(tables: Tables, change: Change): ChangeOutcome {
   for (const entry of change.deleteOutbox) withRun(runs, entry, (run) => outbox.delete(run, entry));
   for (const task of change.putTasks) tasks.put(present(runs.find(task.run), "run of the task").number, task);
   for (const entry of change.putOutbox) outbox.put(present(runs.find(entry.run), "run of the outbox entry").number, entry);
+  for (const write of change.putApprovals) approvals.write(present(runs.find(write.run), "run of the approval"), write);
+  for (const write of change.putDocuments) documents.write(write);
+  for (const entry of change.ledger) ledger.append(entry);
   return "committed";
 }
 
-function fits(runs: Runs, { runs: writes, putTasks, putOutbox }: Change): boolean {
+function fits({ runs, approvals, documents }: Tables, { runs: writes, putTasks, putOutbox, putApprovals, putDocuments }: Change): boolean {
   const isWritten = (runId: string): boolean => writes.some(({ key }) => key.runId === runId);
-  return writes.every(runs.fits) && [...putTasks, ...putOutbox].every(({ run }) => isWritten(run.runId) || runs.find(run) !== null);
+  const isThere = ({ run }: { readonly run: RunKey }): boolean => isWritten(run.runId) || runs.find(run) !== null;
+  return (
+    writes.every(runs.fits) &&
+    putTasks.every(isThere) &&
+    putOutbox.every(isThere) &&
+    putApprovals.every((write) => isThere(write) && approvals.fits(write)) &&
+    putDocuments.every(documents.fits)
+  );
 }
 
 /** A run that is gone took its tasks and outbox entries with it. */

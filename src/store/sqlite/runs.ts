@@ -121,6 +121,8 @@ export function openRuns(db: Database, names: Names) {
   return {
     find,
     current,
+    /** The run's number, of whatever workflow id and namespace it is; null when it is not there. */
+    number: (runId: string): number | null => rowOf(runId)?.number ?? null,
     /** Whether the write was decided on what is stored. */
     fits({ key, expectedVersion, becomeCurrent }: RunWrite): boolean {
       const versionFits = expectedVersion === 0 ? rowOf(key.runId) === null : find(key)?.version === expectedVersion;

@@ -121,6 +121,51 @@ export const migrations: readonly string[] = [
     ('visibility', 'visibility_by_type', '1000000 500000 20000 5 2 1');
   ANALYZE sqlite_schema;
   `,
+  `
+  CREATE TABLE approvals (
+    id TEXT NOT NULL UNIQUE,
+    version INTEGER NOT NULL,
+    run INTEGER NOT NULL,
+    scheduled_event_id INTEGER NOT NULL,
+    namespace INTEGER NOT NULL,
+    status INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    body BLOB NOT NULL
+  );
+  CREATE INDEX approvals_by_time ON approvals (namespace, created_at, id);
+  CREATE INDEX approvals_by_status ON approvals (namespace, status, created_at, id);
+  CREATE INDEX approvals_by_run ON approvals (run, created_at, id);
+
+  CREATE TABLE documents (
+    kind TEXT NOT NULL,
+    id TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    UNIQUE (kind, id)
+  );
+
+  CREATE TABLE ledger_chains (
+    number INTEGER PRIMARY KEY,
+    namespace INTEGER NOT NULL,
+    writer_id TEXT NOT NULL,
+    UNIQUE (namespace, writer_id)
+  );
+  -- position = chain number and sequence in one integer (ledger.ts), like that of history.
+  CREATE TABLE ledger (
+    position INTEGER PRIMARY KEY,
+    namespace INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    run_id,
+    hash BLOB NOT NULL,
+    body BLOB NOT NULL
+  );
+  -- Each of these ends in the position, as every index does.
+  CREATE INDEX ledger_by_time ON ledger (namespace, at);
+  CREATE INDEX ledger_by_run ON ledger (run_id, at) WHERE run_id IS NOT NULL;
+  -- All but decisions (kind 1), which are many: what is rare is found without reading them.
+  CREATE INDEX ledger_acts_by_time ON ledger (namespace, at) WHERE kind <> 1;
+  `,
 ];
 
 /** Brings the schema up to date; writes nothing where it is. Refuses a database that a newer program has written. */

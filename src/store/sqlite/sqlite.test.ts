@@ -6,10 +6,12 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import Sqlite from "better-sqlite3";
 import { afterAll, describe, expect, test } from "vitest";
+import { approval } from "../contract/approvals.ts";
+import { ledgerEntry } from "../contract/ledger.ts";
 import { bytes, change, creation, runKey, update, visibility } from "../contract/material.ts";
 import { storeContract } from "../contract.ts";
 import { type Store, StoreError } from "../store.ts";
-import { migrations } from "./schema.ts";
+import { applicationId, migrations } from "./schema.ts";
 import { openSqlite } from "./sqlite.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "holdfast-sqlite-"));
@@ -104,6 +106,41 @@ describe("what is not ours to open", () => {
     await expect(openSqlite({ path: folder })).rejects.toThrow(StoreError);
     await expect(openSqlite({ path: join(folder, "absent", "a.db") })).rejects.toThrow("cannot be opened");
   });
+});
+
+describe("chains of the ledger", () => {
+  const append = async (path: string, writerId: string | undefined, at: number): Promise<readonly string[]> => {
+    const store = await openSqlite(writerId === undefined ? { path } : { path, writerId });
+    await store.commit([change({ ledger: [ledgerEntry(at)] })]);
+    const { heads } = await store.readChains({ namespaceId: "namespace", after: null, limit: 10 });
+    const chains = await Promise.all(heads.map((head) => store.readChain(head, 1, 10)));
+    await store.close();
+    return chains.map((chain) => chain.map((one) => `${one.sequence} at ${one.at}`).join(", "));
+  };
+
+  test("each opening writes a chain of its own, unless it is given the writer of the one before", async () => {
+    const path = freshPath();
+    expect(await append(path, "writer", 1)).toEqual(["1 at 1"]);
+    expect(await append(path, undefined, 2)).toEqual(["1 at 1", "1 at 2"]);
+    expect(await append(path, undefined, 3)).toEqual(["1 at 1", "1 at 2", "1 at 3"]);
+    expect(await append(path, "writer", 4)).toEqual(["1 at 1, 2 at 4", "1 at 2", "1 at 3"]);
+  });
+});
+
+test("a database of the first schema is brought up to date with its runs", async () => {
+  const path = freshPath();
+  const db = new Sqlite(path);
+  db.pragma(`application_id = ${applicationId}`);
+  db.exec(`CREATE TABLE migrations (number INTEGER PRIMARY KEY, applied_at INTEGER NOT NULL); ${migrations[0]}`);
+  db.exec("INSERT INTO migrations VALUES (1, 0); INSERT INTO namespace_numbers VALUES (1, 'namespace')");
+  db.exec("INSERT INTO runs (run_id, namespace, workflow_id, is_current, version, core) VALUES ('old', 1, 'w', 1, 1, x'00')");
+  db.close();
+  const store = await openSqlite({ path });
+  const old = { namespaceId: "namespace", workflowId: "w", runId: "old" };
+  expect(await store.commit([change({ runs: [update(old, 1)], putApprovals: [approval(old, "id")], ledger: [ledgerEntry(1)] })])).toEqual([
+    "committed",
+  ]);
+  await store.close();
 });
 
 test("each acknowledged commit outlives kill -9, again and again, and the file stays sound", { timeout: 60_000 }, async () => {

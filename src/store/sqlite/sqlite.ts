@@ -1,8 +1,12 @@
+import { randomUUID } from "node:crypto";
 import { assert } from "../../base/assert.ts";
 import { changesPerCommitMax, type HistoryBatch, type RunKey, type Store } from "../store.ts";
+import { openApprovals } from "./approvals.ts";
 import { applyChange, type Tables } from "./commit.ts";
 import { closeDatabase, databaseBytes, openDatabase, translating } from "./database.ts";
+import { openDocuments } from "./documents.ts";
 import { type HistoryRange, openHistories } from "./history.ts";
+import { openLedger } from "./ledger.ts";
 import { openNames } from "./names.ts";
 import { openNamespaces } from "./namespaces.ts";
 import { openOutbox } from "./outbox.ts";
@@ -15,9 +19,19 @@ const cacheMibDefault = 8;
 /**
  * The store in one SQLite file, or in memory with the path ":memory:". The file belongs to this process until `close`.
  * SQLite answers in the calling thread, so a commit holds the event loop for the time of one fsync: callers gather changes into few commits.
+ * What it appends to the ledger goes to chains of `writerId`, a fresh UUID by default. Given one that has chains already, it goes on with them:
+ * no two stores may be open with one writer id.
  * Refusals (StoreError): the file is in use, is not ours, is of a newer version, is damaged, or its folder does not exist.
  */
-export async function openSqlite({ path, cacheMib = cacheMibDefault }: { path: string; cacheMib?: number }): Promise<Store> {
+export async function openSqlite({
+  path,
+  cacheMib = cacheMibDefault,
+  writerId = randomUUID(),
+}: {
+  path: string;
+  cacheMib?: number;
+  writerId?: string;
+}): Promise<Store> {
   const db = openDatabase({ path, cacheMib });
   const names = openNames(db);
   const runs = openRuns(db, names);
@@ -27,8 +41,11 @@ export async function openSqlite({ path, cacheMib = cacheMibDefault }: { path: s
     tasks: openTasks(db, names),
     outbox: openOutbox(db, names),
     visibility: openVisibility(db, names),
+    approvals: openApprovals(db, names, runs),
+    documents: openDocuments(db),
+    ledger: openLedger(db, names, writerId),
   };
-  const { histories, tasks, outbox, visibility } = tables;
+  const { histories, tasks, outbox, visibility, approvals, documents, ledger } = tables;
   const namespaces = openNamespaces(db);
 
   const begin = db.prepare("BEGIN IMMEDIATE");
@@ -54,6 +71,7 @@ export async function openSqlite({ path, cacheMib = cacheMibDefault }: { path: s
         if (db.inTransaction) rollback.run();
         names.forget();
         runs.forget();
+        ledger.forget();
         throw error;
       }
     });
@@ -61,7 +79,7 @@ export async function openSqlite({ path, cacheMib = cacheMibDefault }: { path: s
   function removeRun(key: RunKey): void {
     const row = runs.find(key);
     if (row === null) return;
-    for (const { removeOfRun } of [histories, tasks, outbox, visibility]) removeOfRun(row.number);
+    for (const { removeOfRun } of [histories, tasks, outbox, approvals, visibility]) removeOfRun(row.number);
     runs.remove(key, row);
   }
 
@@ -90,6 +108,16 @@ export async function openSqlite({ path, cacheMib = cacheMibDefault }: { path: s
 
     listExecutions: reading(visibility.list),
     countExecutions: reading(visibility.count),
+
+    readApproval: reading(approvals.read),
+    listApprovals: reading(approvals.list),
+
+    readDocument: reading(documents.read),
+    listDocuments: reading(documents.list),
+
+    readLedger: reading(ledger.read),
+    readChains: reading(ledger.readChains),
+    readChain: reading(ledger.readChain),
 
     readNamespaces: reading(namespaces.readAll),
     putNamespace: writing(namespaces.put),

@@ -3,8 +3,9 @@ import { present } from "../../base/assert.ts";
 import type { EpochMs } from "../../base/time.ts";
 import type { VisibilityOrder, VisibilityQuery } from "../../execution/visibility/filter.ts";
 import { IndexedValueType } from "../../protocol/generated/temporal/api/enums/v1/common.ts";
-import { groupsMax, type ListedExecution, PageTokenError, type RunKey, type VisibilityRecord } from "../store.ts";
+import { groupsMax, type ListedExecution, type RunKey, type VisibilityRecord } from "../store.ts";
 import type { Names } from "./names.ts";
+import { decodePageToken, encodePageToken, foreignToken } from "./page-token.ts";
 import { decodeRunId, encodeRunId, type StoredRunId } from "./run-id.ts";
 import { closeOrderBounds, conditionOf, fieldValue, type Sql, type SqlValue, sortValue, tokensOf } from "./visibility-filter.ts";
 
@@ -191,24 +192,11 @@ function laterThan({ value: { text, parameters }, descending, nullable }: SortKe
 }
 
 /** The sort keys of a page's last row. */
-function encodeToken(values: readonly SqlValue[]): string {
-  return Buffer.from(JSON.stringify([...values.slice(0, -1), runIdOf(values)])).toString("base64url");
-}
+const encodeToken = (values: readonly SqlValue[]): string => encodePageToken([...values.slice(0, -1), runIdOf(values)]);
 
 function decodeToken(token: string, keyCount: number): readonly SqlValue[] {
-  const values = parseToken(token);
+  const values = decodePageToken(token);
   const runId = values.at(-1);
-  if (values.length !== keyCount || typeof runId !== "string") throw new PageTokenError("page token is not of this query");
+  if (values.length !== keyCount || typeof runId !== "string") throw foreignToken();
   return [...values.slice(0, -1), encodeRunId(runId)];
-}
-
-function parseToken(token: string): readonly (string | number | null)[] {
-  try {
-    const values: unknown = JSON.parse(Buffer.from(token, "base64url").toString());
-    if (Array.isArray(values) && values.every((value) => value === null || typeof value === "string" || typeof value === "number"))
-      return values;
-  } catch {
-    // Not JSON: as malformed as any other.
-  }
-  throw new PageTokenError("page token is malformed");
 }

@@ -32,7 +32,7 @@ export type SetupOptions = {
 /** `workflowId` and `taskQueue` are made when they are left out. */
 type StartFields<W extends Workflow> = Partial<WorkflowStartOptions<W>> & Pick<WorkflowStartOptions<W>, "args">;
 type StartArguments<W extends Workflow> =
-  Parameters<W> extends readonly [] ? [options?: Partial<WorkflowStartOptions<W>>] : [options: StartFields<W>];
+  [] extends Parameters<W> ? [options?: Partial<WorkflowStartOptions<W>>] : [options: StartFields<W>];
 
 export type RunningWorker = {
   readonly worker: Worker;

@@ -21,6 +21,7 @@ import {
 } from "../protocol/generated/temporal/api/workflowservice/v1/request_response.ts";
 import type { Refusal } from "../protocol/refusal.ts";
 import { startActivity } from "./activity.ts";
+import { type Admit, admitAll } from "./admission.ts";
 import type { CommandAttributes, CommandCase } from "./commands/command.ts";
 import { respondWorkflowTaskCompleted, respondWorkflowTaskFailed } from "./complete-workflow-task.ts";
 import { decide } from "./decide.ts";
@@ -43,9 +44,10 @@ export const startTime: EpochMs = Date.UTC(2026, 0, 1);
 export type World = {
   readonly limits?: Partial<Limits>;
   readonly namespaces?: { readonly [name: string]: string };
+  readonly admit?: Admit;
 };
 
-export function testContext(now: EpochMs, { limits = {}, namespaces = { default: "namespace" } }: World = {}): Context {
+export function testContext(now: EpochMs, { limits = {}, namespaces = { default: "namespace" }, admit = admitAll }: World = {}): Context {
   let ids = 0;
   return {
     now,
@@ -55,6 +57,7 @@ export function testContext(now: EpochMs, { limits = {}, namespaces = { default:
     searchAttributeTypes: new Map(),
     namespaceIdOf: (name) => namespaces[name],
     stickyAlive: (queue) => !queue.startsWith("dead"),
+    admit,
   };
 }
 

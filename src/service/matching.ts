@@ -236,7 +236,11 @@ export function createMatching(deps: {
       const until = Date.now() + patience;
       notePoller(queue, poll, clock.now());
       for (;;) {
-        if (draining || signal.aborted) return null;
+        if (draining || signal.aborted) {
+          // It may have been woken for a task, which somebody else has to look for now.
+          wakeOne(queue);
+          return null;
+        }
         const [direct] = queue.direct;
         if (direct !== undefined) {
           queue.direct.delete(direct);

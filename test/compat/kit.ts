@@ -156,6 +156,12 @@ export const eventNamed = (
     return which === "first" ? named[0] : named.at(-1);
   });
 
+/** Why a workflow task of the run failed last, as the protocol names it: `"BAD_START_TIMER_ATTRIBUTES"`. Waits until one has. */
+export async function taskFailedCause(handle: WithHistory): Promise<string> {
+  const { workflowTaskFailedEventAttributes: failed } = await eventNamed(handle, "WorkflowTaskFailed", "last");
+  return (temporal.api.enums.v1.WorkflowTaskFailedCause[failed?.cause ?? 0] ?? "").replace("WORKFLOW_TASK_FAILED_CAUSE_", "");
+}
+
 export function eventName(event: temporal.api.history.v1.IHistoryEvent): string {
   const constant = temporal.api.enums.v1.EventType[event.eventType ?? 0] ?? "";
   return constant

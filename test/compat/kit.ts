@@ -10,14 +10,25 @@ import {
 } from "@temporalio/client";
 import type { DataConverter, Workflow } from "@temporalio/common";
 import { temporal } from "@temporalio/proto";
-import { bundleWorkflowCode, DefaultLogger, NativeConnection, Runtime, Worker, type WorkerOptions } from "@temporalio/worker";
+import {
+  bundleWorkflowCode,
+  DefaultLogger,
+  makeTelemetryFilterString,
+  NativeConnection,
+  Runtime,
+  Worker,
+  type WorkerOptions,
+} from "@temporalio/worker";
 import { afterAll, beforeAll } from "vitest";
 import { Holdfast, type StartOptions } from "../../src/main.ts";
 
 // What every test of the published SDK needs: a server of its own, a client, and a worker of the file's workflows.
 
 // Failed attempts belong to these tests; the worker's account of them would drown the report.
-Runtime.install({ logger: new DefaultLogger("ERROR") });
+Runtime.install({
+  logger: new DefaultLogger("ERROR"),
+  telemetryOptions: { logging: { filter: makeTelemetryFilterString({ core: "ERROR", other: "ERROR" }) } },
+});
 
 export type SetupOptions = {
   /** Name of the file in `workflows/`, without its ending. */

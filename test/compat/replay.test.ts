@@ -1,7 +1,7 @@
 import { Worker } from "@temporalio/worker";
 import { DeterminismViolationError } from "@temporalio/workflow";
 import { beforeAll, expect, test } from "vitest";
-import { bundleOf, eventsOf, rejectionOf, setup } from "./kit.ts";
+import { bundleOf, eventsOf, rejectionOf, setup, until } from "./kit.ts";
 import { type Activities, journey, proceed } from "./workflows/replay.ts";
 
 const activities: Activities = { greet: async (name) => `Hello, ${name}!` };
@@ -30,6 +30,7 @@ test("the history of a run replays", async () => {
 
 test("an open run's history replays as far as it goes", async () => {
   const handle = await compat.start(journey);
+  await until(async () => /TimerFired, .* WorkflowTaskCompleted$/.test(await eventsOf(handle)));
   await Worker.runReplayHistory(code, await handle.fetchHistory(), handle.workflowId);
   await handle.terminate();
 });

@@ -2,7 +2,7 @@ import { CompleteAsyncError } from "@temporalio/activity";
 import { WorkflowFailedError, type WorkflowHandle } from "@temporalio/client";
 import { temporal } from "@temporalio/proto";
 import { beforeAll, describe, expect, test } from "vitest";
-import { bundleOf, eventNamed, eventsOf, rejectionOf, setup, unique, until } from "./kit.ts";
+import { bundleOf, causesOf, eventNamed, eventsOf, rejectionOf, setup, unique, until } from "./kit.ts";
 import {
   type Activities,
   advised,
@@ -60,6 +60,8 @@ describe("code that throws", () => {
     expect(failed?.failure?.message).toBe("undefined is not a function");
     expect(failed?.cause).toBe(Cause.WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE);
     await until(async () => ((await pendingTask(handle))?.attempt ?? 0) >= 3);
+    const asked = rejectionOf(handle.query("anything"));
+    expect(causesOf(await asked).join()).toContain("Unable to query workflow due to Workflow Task in failed state.");
     await broken.stop();
     const fixed = await compat.runWorker({ taskQueue });
     expect(await handle.result()).toBe("repaired");
@@ -128,9 +130,37 @@ describe("a deploy with `patched`", () => {
 });
 
 describe("the worker's cache", () => {
-  test("a run whose worker is gone goes to another by way of the sticky queue's time-out", async () => {
+  test("a run whose worker died goes to another when it has waited in vain on the sticky queue", async () => {
+    const [taskQueue, stickyQueue] = [unique("sticky"), unique("sticky-of-the-dead")];
+    const { workflowService } = compat.client;
+    const handle = await compat.start(nudged, { taskQueue });
+    const task = await workflowService.pollWorkflowTaskQueue({ namespace: "default", taskQueue: { name: taskQueue } });
+    await workflowService.respondWorkflowTaskCompleted({
+      namespace: "default",
+      taskToken: task.taskToken,
+      stickyAttributes: {
+        workerTaskQueue: { name: stickyQueue, kind: temporal.api.enums.v1.TaskQueueKind.TASK_QUEUE_KIND_STICKY, normalName: taskQueue },
+        scheduleToStartTimeout: { nanos: 150_000_000 },
+      },
+    });
+    // Its last sign of life: a poll, so that the server still believes in it.
+    const lastPoll = { namespace: "default", taskQueue: { name: stickyQueue, normalName: taskQueue } };
+    await compat.client.withDeadline(Date.now() + 100, () => workflowService.pollWorkflowTaskQueue(lastPoll)).catch(() => undefined);
+    const living = await compat.runWorker({ taskQueue });
+    await handle.signal(nudge, "finish");
+    expect(await handle.result()).toEqual(["finish"]);
+    expect(await eventsOf(handle)).toBe(
+      `${firstTask}, 5 WorkflowExecutionSignaled, 6 WorkflowTaskScheduled, 7 WorkflowTaskTimedOut, ` +
+        `${nextTask(8)}, 11 WorkflowExecutionCompleted`,
+    );
+    const timedOut = (await eventNamed(handle, "WorkflowTaskTimedOut")).workflowTaskTimedOutEventAttributes;
+    expect(timedOut?.timeoutType).toBe(temporal.api.enums.v1.TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_START);
+    await living.stop();
+  });
+
+  test("a run whose worker said goodbye goes to another at once", async () => {
     const taskQueue = unique("sticky");
-    const first = await compat.runWorker({ taskQueue, stickyQueueScheduleToStartTimeout: "200ms" });
+    const first = await compat.runWorker({ taskQueue });
     const handle = await compat.start(nudged, { taskQueue });
     await handle.signal(nudge, "one");
     await until(async () => (await handle.query(seen)).length === 1);

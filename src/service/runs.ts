@@ -132,7 +132,7 @@ export function createRuns<I>(deps: {
 
   async function read(key: RunKey): Promise<RunCell | null> {
     const stored = await store.loadRun(key);
-    if (stored === null || stored.key.workflowId !== key.workflowId || stored.key.namespaceId !== key.namespaceId) return null;
+    if (stored === null) return null;
     const cell = newCell(stored.key, decodeRun(stored.key, stored), stored.version);
     keep(cell);
     return cell;
@@ -146,10 +146,12 @@ export function createRuns<I>(deps: {
       cells.set(key.runId, cached);
       return cached;
     }
-    let pending = loading.get(key.runId);
+    // By the whole key: whoever asks for a run under another namespace must not share the answer.
+    const name = JSON.stringify([key.namespaceId, key.workflowId, key.runId]);
+    let pending = loading.get(name);
     if (pending === undefined) {
-      pending = read(key).finally(() => loading.delete(key.runId));
-      loading.set(key.runId, pending);
+      pending = read(key).finally(() => loading.delete(name));
+      loading.set(name, pending);
     }
     return pending;
   }
@@ -200,8 +202,21 @@ export function createRuns<I>(deps: {
     const former = parts.map(({ cell }) => cell.settled);
     const empty = change.runs.length + change.putTasks.length + change.deleteTasks.length + change.deleteOutbox.length === 0;
     // What only memory holds still rests on what is being written.
-    const written = empty ? Promise.all(former).then((): "committed" => "committed") : committer.commit(change);
-    const settled = written.then(
+    const written = empty
+      ? Promise.all(former).then(() => (parts.some(({ cell }) => cell.broken) ? "conflict" : "committed"))
+      : committer.commit(change);
+    // INVARIANT: a cell is marked as broken before it is settled, so that whoever waited for it sees that it is.
+    const outcome = written.then(
+      (outcome) => {
+        if (outcome === "conflict") fail(parts, staged);
+        return outcome;
+      },
+      (error: unknown) => {
+        fail(parts, staged);
+        throw error;
+      },
+    );
+    const settled = outcome.then(
       () => {},
       () => {},
     );
@@ -211,17 +226,11 @@ export function createRuns<I>(deps: {
       cell.pins++;
       keep(cell);
     }
-    const outcome = await written
-      .catch((error: unknown) => {
-        fail(parts, staged);
-        throw error;
-      })
-      .finally(() => {
-        for (const { cell } of parts) cell.pins--;
-      });
-    if (outcome === "conflict") {
+    const committed = await outcome.finally(() => {
+      for (const { cell } of parts) cell.pins--;
+    });
+    if (committed === "conflict") {
       metrics.commitConflicts.add(1);
-      fail(parts, staged);
       throw new NotCommitted("another request was first");
     }
     staged.committed();

@@ -1,4 +1,4 @@
-import type { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
+import { type BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 
 /** What the generator gives for each message. */
 export type Codec<T> = {
@@ -19,4 +19,19 @@ export function make<T extends object>(codec: Codec<T>, fields: Partial<T> = {})
   return Object.assign({}, base, fields) as T;
 }
 
-export const encode = <T>(codec: Codec<T>, message: T): Uint8Array => codec.encode(message).finish();
+/** Kept from message to message: to grow a buffer anew for each of them costs more than to write it. */
+let writer = new BinaryWriter();
+/** A writer that had to grow beyond this for one message is let go. */
+const keptBytesMax = 64 * 1024;
+
+export function encode<T>(codec: Codec<T>, message: T): Uint8Array {
+  try {
+    const bytes = codec.encode(message, writer).finish();
+    if (bytes.length > keptBytesMax) writer = new BinaryWriter();
+    return bytes;
+  } catch (error) {
+    // Half a message is in it.
+    writer = new BinaryWriter();
+    throw error;
+  }
+}

@@ -14,6 +14,8 @@ const shapes: readonly Shape[] = [
   { workflows: 200, steps: 5 },
 ];
 const kinds: readonly StepKind[] = ["regular", "local"];
+/** Code that is not compiled yet costs several times as much: a server that has just started is not what these figures are about. */
+const warmUpSteps = 1_000;
 
 /** Sequential activity steps on the published SDK: worker, client and server in three processes. */
 export const steps: Scenario = async (setting) => {
@@ -34,7 +36,9 @@ async function oneLoad(setting: Setting, kind: StepKind, shape: Shape): Promise<
   const client = new Client({ connection });
   const run = () => oneRound({ client, server, worker, taskQueue, kind, shape });
 
-  await run();
+  let warmUps = 0;
+  do await run();
+  while (++warmUps * shape.workflows * shape.steps < (quick ? 0 : warmUpSteps));
   const rounds: Round[] = [];
   for (let round = 0; round < (quick ? 2 : 5); round++) rounds.push(await run());
   await connection.close();
@@ -57,8 +61,7 @@ async function oneLoad(setting: Setting, kind: StepKind, shape: Shape): Promise<
   if (server.process === null) return figures;
   // Budgets are for steps of which the server sees each one.
   const budgetOf = (atMost: number): Pick<Figure, "budget"> => (kind === "regular" ? { budget: { atMost } } : {});
-  // The first round is in the file as well.
-  const stepsInAll = (rounds.length + 1) * shape.workflows * shape.steps;
+  const stepsInAll = (rounds.length + warmUps) * shape.workflows * shape.steps;
   const kibPerStep = (databaseKib(own) - (await emptyKib(folder("empty")))) / stepsInAll;
   return [
     ...figures,

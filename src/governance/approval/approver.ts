@@ -1,0 +1,58 @@
+import { present } from "../../base/assert.ts";
+import type { Approval, ApprovalRequirements, Approvers } from "../../protocol/generated/holdfast/state/v1/governance.ts";
+import type { Principal } from "../action.ts";
+
+/**
+ * Why a principal may not vote (or hand the right over), null when it may. A principal is one by its id alone: whoever comes back with
+ * another kind or other roles has voted already.
+ */
+export function voterRefusal(
+  approval: Readonly<Approval>,
+  voter: Principal,
+  verdict: "grant" | "reject",
+): "self-approval" | "not-an-approver" | "not-a-person" | "already-voted" | "already-delegated" | null {
+  const { fourEyes } = requirementsOf(approval);
+  if (verdict === "grant" && isOneOfThoseWhoAsk(approval, voter.id)) return "self-approval";
+  if (!hasRight(approval, voter)) return "not-an-approver";
+  if (verdict === "grant" && fourEyes && voter.kind !== "human") return "not-a-person";
+  if (hasVoted(approval, voter.id)) return "already-voted";
+  return hasDelegated(approval, voter.id) ? "already-delegated" : null;
+}
+
+/** Why the right may not go to `to`. Rights never come back to whoever gave them away, so they do not go round. */
+export function delegateRefusal(
+  approval: Readonly<Approval>,
+  { from, to }: { from: string; to: string },
+): "self-approval" | "bad-delegate" | null {
+  if (isOneOfThoseWhoAsk(approval, to)) return "self-approval";
+  return to === "" || to === from || hasVoted(approval, to) || hasDelegated(approval, to) ? "bad-delegate" : null;
+}
+
+/** Grants that it takes. Where two pairs of eyes are asked for and nobody knows whose the first one is, two people grant. */
+export function grantsNeeded(approval: Readonly<Approval>): number {
+  const { quorum, fourEyes } = requirementsOf(approval);
+  const isAskerKnown = idOf(approval.requester) !== "" || idOf(approval.starter) !== "";
+  return fourEyes && !isAskerKnown ? Math.max(quorum, 2) : quorum;
+}
+
+function isOneOfThoseWhoAsk(approval: Readonly<Approval>, id: string): boolean {
+  return id !== "" && (id === idOf(approval.requester) || (requirementsOf(approval).fourEyes && id === idOf(approval.starter)));
+}
+
+function hasRight(approval: Readonly<Approval>, voter: Principal): boolean {
+  if (voter.id === "") return false;
+  const { approvers, escalations } = requirementsOf(approval);
+  const asked = [approvers, ...escalations.slice(0, approval.escalationsTaken).map((escalation) => escalation.approvers)];
+  return approval.delegations.some(({ to }) => to === voter.id) || asked.some((group) => isIn(group, voter));
+}
+
+function isIn(group: Approvers | undefined, { id, roles }: Principal): boolean {
+  if (group === undefined || group.roles.length + group.principals.length === 0) return true;
+  return group.principals.includes(id) || group.roles.some((role) => roles.includes(role));
+}
+
+const hasVoted = ({ votes }: Readonly<Approval>, id: string): boolean => votes.some(({ voter }) => voter?.id === id);
+const hasDelegated = ({ delegations }: Readonly<Approval>, id: string): boolean => delegations.some(({ from }) => from?.id === id);
+const idOf = (principal: { readonly id: string } | undefined): string => principal?.id ?? "";
+export const requirementsOf = ({ requirements }: Readonly<Approval>): ApprovalRequirements =>
+  present(requirements, "requirements of the approval");

@@ -37,6 +37,8 @@ export function createTransfer(deps: {
   const { store, log, carryOut } = deps;
   const waiting: OutboxEntry[] = [];
   let active = 0;
+  /** Entries that failed and wait for their next try. */
+  let retrying = 0;
   let order = Date.now() * 1000;
   let stopped = false;
 
@@ -48,7 +50,9 @@ export function createTransfer(deps: {
       carryOut(entry, decodeEffect(entry))
         .catch((error: unknown) => {
           log.warn("an effect on another run failed, trying again", { runId: entry.run.runId, kind: entry.kind }, error);
+          retrying++;
           setTimeout(() => {
+            retrying--;
             waiting.push(entry);
             pump();
           }, retryAfterMs).unref();
@@ -71,7 +75,7 @@ export function createTransfer(deps: {
       pump();
     },
     get idle() {
-      return active === 0 && waiting.length === 0;
+      return active === 0 && retrying === 0 && waiting.length === 0;
     },
     recover: async () => {
       for (let after = 0; ; ) {

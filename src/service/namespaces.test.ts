@@ -1,0 +1,107 @@
+import { randomUUID } from "node:crypto";
+import { describe, expect, test } from "vitest";
+import { err, ok } from "../base/result.ts";
+import { dayMs } from "../base/time.ts";
+import { make } from "../protocol/codec.ts";
+import { Namespace } from "../protocol/generated/holdfast/state/v1/namespace.ts";
+import { IndexedValueType } from "../protocol/generated/temporal/api/enums/v1/common.ts";
+import { NamespaceState } from "../protocol/generated/temporal/api/enums/v1/namespace.ts";
+import { invalidArgument } from "../protocol/refusal.ts";
+import { createNamespaces } from "./namespaces.ts";
+import { accepted, openTestStore, type TestStore } from "./service.test-kit.ts";
+
+async function open(given?: TestStore) {
+  const store = given ?? (await openTestStore());
+  return { store, namespaces: createNamespaces({ store, newId: randomUUID }) };
+}
+const body = (fields: Partial<Namespace> = {}) => make(Namespace, { retention: dayMs, ...fields });
+const wanted = (name: string, searchAttributes = {}) => ({ name, retention: dayMs, searchAttributes });
+
+test("a namespace is found by name and by id", async () => {
+  const { namespaces } = await open();
+  const entry = accepted(await namespaces.create({ name: "payments", body: body() }));
+  expect(accepted(namespaces.get("payments"))).toBe(entry);
+  expect(namespaces.byId(entry.id)).toBe(entry);
+  expect(namespaces.get("nowhere")).toEqual(err({ kind: "namespace-not-found", namespace: "nowhere" }));
+});
+
+test("a name is taken once", async () => {
+  const { store, namespaces } = await open();
+  await namespaces.create({ name: "payments", body: body() });
+  const taken = err({ kind: "namespace-already-exists", message: 'Namespace "payments" already exists' });
+  expect(await namespaces.create({ name: "payments", body: body() })).toEqual(taken);
+  // Another process that has not heard of it is told by the store.
+  expect(await (await open(store)).namespaces.create({ name: "payments", body: body() })).toEqual(taken);
+});
+
+describe("a change", () => {
+  test("replaces the body, and is stored", async () => {
+    const { store, namespaces } = await open();
+    await namespaces.create({ name: "payments", body: body() });
+    const changed = accepted(await namespaces.update("payments", (old) => ok({ ...old, description: "money" })));
+    expect(changed).toMatchObject({ version: 2, body: { description: "money", retention: dayMs } });
+    const { namespaces: later } = await open(store);
+    await later.recover([]);
+    expect(accepted(later.get("payments"))).toEqual(changed);
+  });
+
+  test("may be refused, which changes nothing", async () => {
+    const { namespaces } = await open();
+    const before = accepted(await namespaces.create({ name: "payments", body: body() }));
+    expect(await namespaces.update("payments", () => err(invalidArgument("no")))).toEqual(err(invalidArgument("no")));
+    expect(accepted(namespaces.get("payments"))).toBe(before);
+  });
+
+  test("that another process was faster with is to be tried again", async () => {
+    const { store, namespaces } = await open();
+    await namespaces.create({ name: "payments", body: body() });
+    const other = await open(store);
+    await other.namespaces.recover([]);
+    await namespaces.update("payments", ok);
+    expect(await other.namespaces.update("payments", ok)).toMatchObject({ ok: false, error: { kind: "unavailable" } });
+  });
+
+  test("of search attributes changes what queries and workers may use", async () => {
+    const { namespaces } = await open();
+    await namespaces.create({ name: "payments", body: body() });
+    await namespaces.update("payments", (old) => ok({ ...old, searchAttributes: { Region: IndexedValueType.KEYWORD } }));
+    const { attributeTypes } = accepted(namespaces.get("payments"));
+    expect(attributeTypes.get("Region")).toBe(IndexedValueType.KEYWORD);
+  });
+});
+
+test("a deleted namespace gives its name free, and stays known by its id", async () => {
+  const { namespaces } = await open();
+  const { id } = accepted(await namespaces.create({ name: "payments", body: body() }));
+  const retired = accepted(await namespaces.retire("payments"));
+  const name = `payments-deleted-${id.slice(0, 5)}`;
+  expect(retired).toMatchObject({ id, name, body: { state: NamespaceState.DELETED } });
+  expect(namespaces.get("payments").ok).toBe(false);
+  expect(namespaces.byId(id)).toBe(retired);
+  expect((await namespaces.create({ name: "payments", body: body() })).ok).toBe(true);
+  expect(namespaces.list().map(({ name }) => name)).toEqual(["payments", name]);
+});
+
+describe("at the start of the server", () => {
+  test("configured namespaces that are missing are registered; others are left alone", async () => {
+    const { store, namespaces } = await open();
+    await namespaces.create({ name: "payments", body: body({ retention: 3 * dayMs }) });
+    const { namespaces: later } = await open(store);
+    await later.recover([wanted("default"), wanted("payments")]);
+    expect(later.list().map(({ name, body: { retention } }) => [name, retention / dayMs])).toEqual([
+      ["default", 1],
+      ["payments", 3],
+    ]);
+  });
+
+  test("configured search attributes are added, and do not change the type of one that is there", async () => {
+    const { store, namespaces } = await open();
+    await namespaces.create({ name: "payments", body: body({ searchAttributes: { Region: IndexedValueType.KEYWORD } }) });
+    const { namespaces: later } = await open(store);
+    await later.recover([wanted("payments", { Region: IndexedValueType.TEXT, Count: IndexedValueType.INT })]);
+    expect(accepted(later.get("payments")).body.searchAttributes).toEqual({
+      Region: IndexedValueType.KEYWORD,
+      Count: IndexedValueType.INT,
+    });
+  });
+});

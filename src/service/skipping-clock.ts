@@ -22,6 +22,7 @@ export function createSkippingClock(): SkippingClock {
   let skipped: DurationMs = 0;
   let locks = 1;
   let considering = false;
+  let news = false;
   let server: Parameters<SkippingClock["drive"]>[0] | null = null;
   const scheduled = new Set<Scheduled>();
   const sleepers = new Set<EpochMs>();
@@ -44,14 +45,22 @@ export function createSkippingClock(): SkippingClock {
     server?.jumped();
   }
 
+  /** Looks where to jump to. What happens meanwhile may make another place right, so then it looks again. */
   async function skip(): Promise<void> {
-    // What has just been committed may be about to wake a worker or a client.
-    await new Promise((resolve) => setImmediate(resolve));
-    if (locks > 0 || server === null || server.isBusy()) return;
-    const wake = await server.nextWake();
-    if (locks > 0 || server.isBusy()) return;
-    const next = Math.min(wake ?? Number.POSITIVE_INFINITY, ...sleepers);
-    if (Number.isFinite(next) && next > now()) jump(next);
+    try {
+      while (news) {
+        news = false;
+        // What has just been committed may be about to wake a worker or a client.
+        await new Promise((resolve) => setImmediate(resolve));
+        if (locks > 0 || server === null || server.isBusy()) continue;
+        const wake = await server.nextWake();
+        if (news || locks > 0 || server.isBusy()) continue;
+        const next = Math.min(wake ?? Number.POSITIVE_INFINITY, ...sleepers);
+        if (Number.isFinite(next) && next > now()) jump(next);
+      }
+    } finally {
+      considering = false;
+    }
   }
 
   const clock: SkippingClock = {
@@ -85,11 +94,11 @@ export function createSkippingClock(): SkippingClock {
         clock.consider();
       }),
     consider: () => {
-      if (considering || locks > 0) return;
+      if (locks > 0) return;
+      news = true;
+      if (considering) return;
       considering = true;
-      skip().finally(() => {
-        considering = false;
-      });
+      void skip();
     },
     drive: (driven) => {
       server = driven;

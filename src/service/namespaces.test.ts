@@ -25,13 +25,12 @@ test("a namespace is found by name and by id", async () => {
   expect(namespaces.get("nowhere")).toEqual(err({ kind: "namespace-not-found", namespace: "nowhere" }));
 });
 
-test("a name is taken once", async () => {
-  const { store, namespaces } = await open();
-  await namespaces.create({ name: "payments", body: body() });
+test("a name is taken once, also by requests that arrive together", async () => {
+  const { namespaces } = await open();
   const taken = err({ kind: "namespace-already-exists", message: 'Namespace "payments" already exists' });
+  const created = await Promise.all([1, 2].map(() => namespaces.create({ name: "payments", body: body() })));
+  expect(created).toEqual([{ ok: true, value: accepted(namespaces.get("payments")) }, taken]);
   expect(await namespaces.create({ name: "payments", body: body() })).toEqual(taken);
-  // Another process that has not heard of it is told by the store.
-  expect(await (await open(store)).namespaces.create({ name: "payments", body: body() })).toEqual(taken);
 });
 
 describe("a change", () => {

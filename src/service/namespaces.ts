@@ -7,6 +7,7 @@ import type { IndexedValueType } from "../protocol/generated/temporal/api/enums/
 import { NamespaceState } from "../protocol/generated/temporal/api/enums/v1/namespace.ts";
 import type { Refusal } from "../protocol/refusal.ts";
 import type { Store } from "../store/store.ts";
+import { createKeyedLock } from "./keyed-lock.ts";
 
 export type NamespaceEntry = {
   readonly id: string;
@@ -40,6 +41,7 @@ export function createNamespaces(deps: {
   const { store, newId } = deps;
   const byName = new Map<string, NamespaceEntry>();
   const byId = new Map<string, NamespaceEntry>();
+  const creating = createKeyedLock();
 
   function keep(id: string, name: string, version: number, body: Namespace): NamespaceEntry {
     const custom = new Map(Object.entries(body.searchAttributes));
@@ -54,13 +56,15 @@ export function createNamespaces(deps: {
     return entry === undefined ? err({ kind: "namespace-not-found", namespace: name }) : ok(entry);
   };
 
-  const create: Namespaces["create"] = async ({ name, body }) => {
-    const exists = err<Refusal>({ kind: "namespace-already-exists", message: `Namespace "${name}" already exists` });
-    if (byName.has(name)) return exists;
-    const id = newId();
-    const written = await store.putNamespace({ id, name, version: 1, body: encode(Namespace, body) });
-    return written === "committed" ? ok(keep(id, name, 1, body)) : exists;
-  };
+  // One at a time per name: the store knows namespaces by id, so only this keeps a name from being taken twice.
+  const create: Namespaces["create"] = ({ name, body }) =>
+    creating.run(name, async () => {
+      const exists = err<Refusal>({ kind: "namespace-already-exists", message: `Namespace "${name}" already exists` });
+      if (byName.has(name)) return exists;
+      const id = newId();
+      const written = await store.putNamespace({ id, name, version: 1, body: encode(Namespace, body) });
+      return written === "committed" ? ok(keep(id, name, 1, body)) : exists;
+    });
 
   const update: Namespaces["update"] = async (name, change) => {
     const found = get(name);

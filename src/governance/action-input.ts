@@ -82,7 +82,7 @@ function decoded(payloads: readonly Payload[]): Result<readonly unknown[], strin
   if (bytes > inspectedBytesMax) return err(`the input has ${bytes} bytes, and rules look into at most ${inspectedBytesMax}`);
   const values: unknown[] = [];
   for (const { metadata, data } of payloads) {
-    const encoding = new TextDecoder().decode(metadata["encoding"]);
+    const encoding = new TextDecoder().decode(metadata.encoding);
     if (encoding === "binary/null") values.push(null);
     else if (encoding !== "json/plain" && encoding !== "json/protobuf")
       return err(`the input is no JSON, it is encoded as \`${encoding}\``);

@@ -1,4 +1,5 @@
 import { type ASTNode, TypeError as CelTypeError, Environment, EvaluationError, ParseError } from "@marcbachmann/cel-js";
+import { assert } from "../../base/assert.ts";
 import { err, ok, type Result } from "../../base/result.ts";
 import { type ActionView, UnreadableInput } from "./action-view.ts";
 import { type PatternCost, patternCost } from "./pattern-cost.ts";
@@ -65,6 +66,13 @@ export function compileExpression(source: string): Result<Expression, Expression
   if (!checked.valid) return err(checked.error === undefined ? { message: "is not valid", offset: 0 } : problemOf(checked.error));
   if (checked.type !== "bool" && checked.type !== "dyn") return err({ message: `is ${checked.type}, and a condition is bool`, offset: 0 });
   return ok({ source, holds: (view) => evaluate(parsed, cost.value, view) });
+}
+
+/** An expression that was compiled before, when its policy was read. */
+export function expressionOf(source: string): Expression {
+  const expression = compileExpression(source);
+  assert(expression.ok, "an expression of a policy that was read compiles");
+  return expression.value;
 }
 
 function evaluate(parsed: ReturnType<Environment["parse"]>, cost: Cost, view: ActionView): Result<boolean, string> {

@@ -1,0 +1,267 @@
+import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
+import { nearest } from "../../base/nearest.ts";
+
+/** Something wrong with a policy text, at a place that an editor can jump to (both from 1). A warning leaves the policy usable. */
+export type Problem = {
+  readonly severity: "error" | "warning";
+  readonly line: number;
+  readonly column: number;
+  /** Where in the document: `rules[2].match.topics`. Empty for the document itself. */
+  readonly path: string;
+  readonly message: string;
+};
+
+/** A node of the document that is being read, and where it stands. */
+export type Place = { readonly node: Node | null; readonly path: string; readonly reading: Reading };
+
+/** Turns a node into a value; or reports what is wrong, and returns undefined. */
+export type Reader<T> = (at: Place) => T | undefined;
+export type ReadBy<R> = R extends Reader<infer T> ? T : never;
+
+type Reading = { readonly lines: LineCounter; readonly problems: Problem[]; readonly resolve: (node: Node) => Node | null; visits: number };
+
+/** Beyond this, aliases of aliases would unfold into more than a policy can mean. */
+const visitsMax = 2_000_000;
+const problemsMax = 100;
+const nestedTooDeeply = "the document is nested too deeply";
+
+/** Reads YAML, or JSON, which is YAML as well. The value is null when there is an error among the problems. */
+export function readDocument<T>(text: string, read: Reader<T>): { readonly value: T | null; readonly problems: readonly Problem[] } {
+  try {
+    return readNodes(text, read);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    // The call stack was too short: brackets in brackets, or an alias inside of what it stands for.
+    const problem: Problem = { severity: "error", line: 1, column: 1, path: "", message: nestedTooDeeply };
+    return { value: null, problems: [problem] };
+  }
+}
+
+function readNodes<T>(text: string, read: Reader<T>): { readonly value: T | null; readonly problems: readonly Problem[] } {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const problems: Problem[] = [];
+  const reading: Reading = { lines, problems, resolve: (node) => (isAlias(node) ? (node.resolve(document) ?? null) : node), visits: 0 };
+  const root: Place = { node: document.contents, path: "", reading };
+  for (const { message, pos } of document.errors)
+    report(root, /call stack/.test(message) ? nestedTooDeeply : firstSentence(message), { offset: pos[0] });
+  const value = problems.length > 0 ? undefined : read(root);
+  return { value: value === undefined || hasErrors(problems) ? null : value, problems };
+}
+
+export const hasErrors = (problems: readonly Problem[]): boolean => problems.some(({ severity }) => severity === "error");
+
+export function report(
+  at: Place,
+  message: string,
+  { severity = "error", offset = at.node?.range?.[0] ?? 0 }: { severity?: Problem["severity"]; offset?: number } = {},
+): undefined {
+  if (at.reading.problems.length >= problemsMax) return undefined;
+  const { line, col } = at.reading.lines.linePos(offset);
+  at.reading.problems.push({ severity, line: Math.max(line, 1), column: Math.max(col, 1), path: at.path, message });
+  return undefined;
+}
+
+export const warn = (at: Place, message: string): undefined => report(at, message, { severity: "warning" });
+
+export const positionOf = (at: Place): { readonly line: number; readonly column: number } => {
+  const { line, col } = at.reading.lines.linePos(at.node?.range?.[0] ?? 0);
+  return { line, column: col };
+};
+
+/** What a place holds, for saying that something else was expected. */
+function describe({ node }: Place): string {
+  if (isMap(node)) return "a mapping";
+  if (isSeq(node)) return "a list";
+  const value = isScalar(node) ? node.value : null;
+  return value === null ? "nothing" : typeof value === "string" ? JSON.stringify(value) : String(value);
+}
+
+const expected = (at: Place, what: string): undefined => report(at, `expected ${what}, not ${describe(at)}`);
+
+const scalarAt = ({ node }: Place): unknown => (isScalar(node) ? node.value : undefined);
+
+export const text: Reader<string> = (at) => {
+  const value = scalarAt(at);
+  return typeof value === "string" ? value : expected(at, "text");
+};
+
+/** Any scalar, as the text that was written: in `labels: {major: 1.10, dry: true}` the values are `1.10` and `true`. */
+export const scalarText: Reader<string> = (at) => {
+  const value = scalarAt(at);
+  if (typeof value === "string") return value;
+  return typeof value === "number" || typeof value === "boolean" ? sourceOf(at.node) : expected(at, "text");
+};
+
+const sourceOf = (node: Node | null): string => (isScalar(node) ? (node.source ?? String(node.value)) : "");
+
+export const name: Reader<string> = (at) => {
+  const value = text(at)?.trim();
+  return value === "" ? expected(at, "a name") : value;
+};
+
+export const flag: Reader<boolean> = (at) => {
+  const value = scalarAt(at);
+  return typeof value === "boolean" ? value : expected(at, "true or false");
+};
+
+export const wholeNumber =
+  (min: number, max = Number.MAX_SAFE_INTEGER): Reader<number> =>
+  (at) => {
+    const value = scalarAt(at);
+    if (typeof value === "number" && Number.isSafeInteger(value) && value >= min && value <= max) return value;
+    const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`;
+    return expected(at, `a whole number ${range}`);
+  };
+
+export const numberAbove =
+  (min: number): Reader<number> =>
+  (at) => {
+    const value = scalarAt(at);
+    return typeof value === "number" && Number.isFinite(value) && value > min ? value : expected(at, `a number above ${min}`);
+  };
+
+/** A quantity with a unit: durations and sizes. */
+export const quantity =
+  (parse: (value: unknown) => number | undefined, what: string): Reader<number> =>
+  (at) =>
+    parse(scalarAt(at)) ?? expected(at, what);
+
+/** One of some words. `words` also knows the aliases of a word; case, and `-` for `_`, make no difference. */
+export const word =
+  <T extends string>(words: ReadonlyMap<string, T>): Reader<T> =>
+  (at) => {
+    const written = scalarAt(at);
+    const value = typeof written === "string" ? words.get(comparable(written)) : undefined;
+    if (value !== undefined) return value;
+    const meant = typeof written === "string" ? nearest(written, [...words.keys()]) : undefined;
+    const known = [...new Set(words.values())].join(", ");
+    return report(at, `expected one of ${known}, not ${describe(at)}${meant === undefined ? "" : `, did you mean \`${meant}\`?`}`);
+  };
+
+export const comparable = (written: string): string => written.trim().toLowerCase().replaceAll("-", "_");
+
+export const wordsOf = <T extends string>(values: readonly T[]): ReadonlyMap<string, T> =>
+  new Map(values.map((value) => [comparable(value), value]));
+
+/** A list; one item alone is a list of one. Null when an item is wrong. */
+export const list =
+  <T>(read: Reader<T>): Reader<readonly T[]> =>
+  (at) => {
+    const { node } = at;
+    if (!isSeq(node)) return isMap(node) || scalarAt(at) === null ? expected(at, "a list") : whole([read(at)]);
+    return whole(node.items.map((item, index) => read(inner(at, item as Node | null, `${at.path}[${index}]`))));
+  };
+
+/** A list that must not be empty: whether none means all or nothing would be for the reader to guess. */
+export const someOf = <T>(read: Reader<T>): Reader<readonly T[]> =>
+  into(list(read), (items, at) => (items.length > 0 ? items : report(at, "the list is empty: leave the key out to match everything")));
+
+/** The place of an item of a list. */
+export const itemAt = (at: Place, index: number): Place =>
+  inner(at, isSeq(at.node) ? (at.node.items[index] as Node | null) : null, `${at.path}[${index}]`);
+
+/** A list of mappings. */
+export const listOf =
+  <T>(read: Reader<T>): Reader<readonly T[]> =>
+  (at) =>
+    isSeq(at.node) ? list(read)(at) : expected(at, "a list");
+
+const whole = <T>(items: readonly (T | undefined)[]): readonly T[] | undefined =>
+  items.every((item): item is T => item !== undefined) ? items : undefined;
+
+/** A mapping whose keys the author chooses. */
+export const dictionary =
+  <T>(read: Reader<T>): Reader<ReadonlyMap<string, T>> =>
+  (at) => {
+    if (!isMap(at.node)) return expected(at, "a mapping");
+    const entries = new Map<string, T>();
+    let complete = true;
+    for (const { key, value } of at.node.items) {
+      const keyText = sourceOf(key as Node | null);
+      const item = read(inner(at, value as Node | null, join(at.path, keyText)));
+      if (item === undefined) complete = false;
+      else entries.set(keyText, item);
+    }
+    return complete ? entries : undefined;
+  };
+
+type Shape = { readonly [field: string]: Reader<unknown> };
+type Fields<S extends Shape> = { readonly [F in keyof S]?: ReadBy<S[F]> };
+
+/** How a field of ours is written in a file: `riskTags` is `risk_tags`. */
+export const keyOf = (field: string): string => field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+
+/**
+ * A mapping with known keys, all optional; a key that is there needs a value. An unknown key is an error that names the nearest known
+ * one. `also` are other spellings of a field.
+ */
+export function mapping<S extends Shape>(shape: S, also: { readonly [key: string]: keyof S & string } = {}): Reader<Fields<S>> {
+  const fieldsByKey = new Map([...Object.keys(shape).map((field) => [keyOf(field), field] as const), ...Object.entries(also)]);
+  return (at) => {
+    if (!isMap(at.node)) return expected(at, "a mapping");
+    const fields: Record<string, unknown> = {};
+    let complete = true;
+    for (const { key, value } of at.node.items) {
+      const keyText = sourceOf(key as Node | null);
+      const field = fieldsByKey.get(keyText);
+      const here = join(at.path, keyText);
+      const read = field === undefined ? undefined : shape[field];
+      if (field === undefined || read === undefined) {
+        const meant = nearest(keyText, [...fieldsByKey.keys()]);
+        report(
+          inner(at, key as Node | null, here),
+          `unknown key \`${keyText}\`${meant === undefined ? "" : `, did you mean \`${meant}\`?`}`,
+        );
+        complete = false;
+      } else if (Object.hasOwn(fields, field)) {
+        report(inner(at, key as Node | null, here), `\`${keyText}\` says again what another key has said`);
+        complete = false;
+      } else {
+        const item = read(inner(at, value as Node | null, here));
+        if (item === undefined) complete = false;
+        else fields[field] = item;
+      }
+    }
+    return complete ? (fields as Fields<S>) : undefined;
+  };
+}
+
+/** Goes on from what `read` gives. */
+export const into =
+  <A, B>(read: Reader<A>, build: (value: A, at: Place) => B | undefined): Reader<B> =>
+  (at) => {
+    const value = read(at);
+    return value === undefined ? undefined : build(value, at);
+  };
+
+/** Any value, as JSON would have it. */
+export const anyValue: Reader<unknown> = (at) => {
+  const { node } = at;
+  if (isSeq(node)) return list(nullable(anyValue))(at);
+  if (isMap(node)) {
+    const entries = dictionary(nullable(anyValue))(at);
+    return entries === undefined ? undefined : Object.fromEntries(entries);
+  }
+  return scalarAt(at) ?? null;
+};
+
+const nullable =
+  (read: Reader<unknown>): Reader<unknown> =>
+  (at) =>
+    at.node === null ? null : read(at);
+
+const join = (path: string, key: string): string => (path === "" ? key : `${path}.${key}`);
+
+function inner(at: Place, node: Node | null, path: string): Place {
+  if (++at.reading.visits === visitsMax) report(at, "the document is too large, or its aliases unfold too far");
+  const resolved = node === null || at.reading.visits >= visitsMax ? null : at.reading.resolve(node);
+  if (isAlias(node) && resolved === null) report({ ...at, node, path }, `nothing is called \`${node.source}\``);
+  return { node: resolved, path, reading: at.reading };
+}
+
+/** The first line: what follows in the library's message is an excerpt. */
+const firstSentence = (message: string): string => {
+  const line = message.split("\n")[0] ?? "";
+  return (line[0]?.toLowerCase() ?? "") + line.slice(1);
+};

@@ -244,6 +244,61 @@ describe("when the run ends", () => {
   });
 });
 
+describe("when workers come and go", () => {
+  test("an update that finds no worker waits for one", async () => {
+    const taskQueue = unique("updates");
+    const first = await compat.runWorker({ taskQueue });
+    const handle = await compat.start(counter, { taskQueue, args: [0] });
+    expect(await handle.executeUpdate(add, { args: [1] })).toBe(1);
+    await first.stop();
+    const update = handle.executeUpdate(add, { args: [2] });
+    const second = await compat.runWorker({ taskQueue });
+    expect(await update).toBe(3);
+    await handle.terminate();
+    await second.stop();
+  });
+
+  test("an update that a worker took with it when it died goes to the next", async () => {
+    const taskQueue = unique("updates");
+    const { workflowService } = compat.client;
+    const handle = await compat.start(counter, { taskQueue, args: [0], workflowTaskTimeout: "1s" });
+    const update = handle.executeUpdate(add, { args: [5], updateId: "carried" });
+    let task = await workflowService.pollWorkflowTaskQueue({ namespace: "default", taskQueue: { name: taskQueue } });
+    if (task.messages?.length === 0) {
+      // The start's own workflow task was faster than the update; it went with the next.
+      await workflowService.respondWorkflowTaskCompleted({ namespace: "default", taskToken: task.taskToken });
+      task = await workflowService.pollWorkflowTaskQueue({ namespace: "default", taskQueue: { name: taskQueue } });
+    }
+    expect(task.messages).toMatchObject([{ id: "carried/request", protocolInstanceId: "carried" }]);
+    const worker = await compat.runWorker({ taskQueue });
+    expect(await update).toBe(5);
+    expect(await eventsOf(handle)).toContain("WorkflowTaskTimedOut");
+    await handle.terminate();
+    await worker.stop();
+  });
+
+  test("an update while a run without a cache is replayed for each task", async () => {
+    const taskQueue = unique("updates");
+    const worker = await compat.runWorker({ taskQueue, maxCachedWorkflows: 0 });
+    const handle = await compat.start(counter, { taskQueue, args: [0] });
+    await eventNamed(handle, "WorkflowTaskCompleted");
+    for (const [amount, sum] of [
+      [1, 1],
+      [-1, null],
+      [2, 3],
+      [0, null],
+      [3, 6],
+    ] as const) {
+      const outcome = handle.executeUpdate(add, { args: [amount] });
+      if (sum === null) expect(await rejectionOf(outcome)).toBeInstanceOf(WorkflowUpdateFailedError);
+      else expect(await outcome).toBe(sum);
+    }
+    await handle.signal(finish, { waitForHandlers: true });
+    expect(await handle.result()).toBe(6);
+    await worker.stop();
+  });
+});
+
 describe("update-with-start", () => {
   const operation = (workflowId: string, options: { from?: number; policy?: "USE_EXISTING" | "FAIL" } = {}) =>
     new WithStartWorkflowOperation(counter, {

@@ -16,7 +16,7 @@ import {
 import { invalidArgument, notFound, type Refusal } from "../protocol/refusal.ts";
 import type { Admission } from "./admission.ts";
 import { appendExternalEvent } from "./buffer.ts";
-import { type Draft, isRunning } from "./execution.ts";
+import { type Draft, type Effect, isRunning } from "./execution.ts";
 import { applicationFailure, timeoutFailure } from "./failures.ts";
 import type { EventAttributes } from "./history.ts";
 import { decideRetry, truncateFailure } from "./retry.ts";
@@ -104,11 +104,12 @@ export function failActivity(
   activity: PendingActivity,
   answer: { failure: Failure | undefined; identity: string; lastHeartbeatDetails?: Payloads | undefined },
 ): void {
-  const { blobSizeError } = draft.context.limits;
-  const tooLarge = answer.failure !== undefined && Failure.encode(answer.failure).finish().length > blobSizeError;
+  const { blobSizeError, activityFailureBytes } = draft.context.limits;
+  const { failure: given = make(Failure) } = answer;
+  const tooLarge = Failure.encode(given).finish().length > blobSizeError;
   const failure = tooLarge
-    ? truncateFailure(applicationFailure("Failure exceeds size limit.", ""), blobSizeError)
-    : (answer.failure ?? make(Failure));
+    ? { ...applicationFailure("Failure exceeds size limit.", ""), cause: truncateFailure(given, activityFailureBytes) }
+    : given;
   const current = answer.lastHeartbeatDetails === undefined ? activity : { ...activity, heartbeatDetails: answer.lastHeartbeatDetails };
   const retryState = retryOr(draft, current, failure);
   if (retryState !== null) closeStarted(draft, current, failed(current, failure, retryState, answer.identity));
@@ -427,4 +428,14 @@ export function activityTimeouts(
     return err("a valid StartToCloseTimeout or ScheduleToCloseTimeout must be set on the activity");
   }
   return ok({ scheduleToClose, scheduleToStart, startToClose, heartbeat: Math.min(heartbeat, startToClose) });
+}
+
+/** Approvals that activities were held for and that nobody waits for any more, other than by their grant. */
+export function unansweredHolds({ base, activities }: Draft): Effect[] {
+  return [...activities.touched].flatMap((scheduledEventId): Effect[] => {
+    const hold = base.activities.get(scheduledEventId)?.hold;
+    const after = activities.get(scheduledEventId);
+    if (hold === undefined || after?.hold !== undefined || after?.grantedApprovalId === hold.approvalId) return [];
+    return [{ kind: "settle-approval", scheduledEventId, hold }];
+  });
 }

@@ -2,6 +2,7 @@ import type { EpochMs } from "../base/time.ts";
 import { make } from "../protocol/codec.ts";
 import {
   type AcceptedUpdate,
+  type Hold,
   type PendingActivity,
   type PendingChild,
   type PendingExternal,
@@ -85,6 +86,8 @@ export type Effect =
   | { readonly kind: "cancel-external"; readonly initiated: HistoryEvent }
   /** This run closed and has a parent; `closed` is its last event. */
   | { readonly kind: "report-to-parent"; readonly closed: HistoryEvent }
+  /** An activity no longer waits for the approval that it was held for. */
+  | { readonly kind: "settle-approval"; readonly scheduledEventId: number; readonly hold: Hold }
   /** This run closed and has a child that its parent-close policy speaks of. */
   | { readonly kind: "close-child"; readonly child: PendingChild };
 

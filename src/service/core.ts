@@ -1,10 +1,12 @@
-import { ok } from "../base/result.ts";
+import { err, ok } from "../base/result.ts";
 import type { DurationMs } from "../base/time.ts";
 import { type Context, isRunning, type MutableState } from "../execution/execution.ts";
 import type { Limits } from "../execution/limits.ts";
 import { wake, wakeAt } from "../execution/wake.ts";
 import type { IndexedValueType } from "../protocol/generated/temporal/api/enums/v1/common.ts";
-import type { Store } from "../store/store.ts";
+import type { HistoryEvent } from "../protocol/generated/temporal/api/history/v1/message.ts";
+import type { Refusal } from "../protocol/refusal.ts";
+import type { BacklogTask, Store } from "../store/store.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import {
@@ -18,11 +20,12 @@ import {
   respondActivityTaskFailed,
   respondActivityTaskFailedById,
 } from "./activity-tasks.ts";
+import { type Approvals, createApprovals } from "./approvals.ts";
 import type { Clock } from "./clock.ts";
 import { createCommitter } from "./committer.ts";
 import { deleteWorkflowExecution } from "./delete-workflow-execution.ts";
 import { describeWorkflowExecution } from "./describe-workflow-execution.ts";
-import { createDispatch, type InlineWorker } from "./dispatch.ts";
+import { createDispatch, type InlineWorker, readEvent } from "./dispatch.ts";
 import { createEffects } from "./effects.ts";
 import type { Engine, LongPoll } from "./engine.ts";
 import { getWorkflowExecutionHistory, getWorkflowExecutionHistoryReverse } from "./get-workflow-execution-history.ts";
@@ -34,13 +37,14 @@ import {
   listWorkflowExecutions,
   scanWorkflowExecutions,
 } from "./list-workflow-executions.ts";
-import { createMatching, stickyAliveFor } from "./matching.ts";
+import { createMatching, type Handout, type Poll, stickyAliveFor } from "./matching.ts";
 import { deleteNamespace, describeNamespace, listNamespaces, registerNamespace, updateNamespace } from "./namespace-requests.ts";
 import { createNamespaces } from "./namespaces.ts";
 import { queryWorkflow, respondQueryTaskCompleted } from "./query-workflow.ts";
 import { requestCancelWorkflowExecution } from "./request-cancel-workflow-execution.ts";
 import { startRetention } from "./retention.ts";
-import { createRuns, type Part } from "./runs.ts";
+import { createRuns } from "./runs.ts";
+import { createSafetyKernel, type SafetyKernel } from "./safety-kernel.ts";
 import { addSearchAttributes, getSearchAttributes, listSearchAttributes, removeSearchAttributes } from "./search-attribute-requests.ts";
 import type { Services } from "./services.ts";
 import { signalWorkflowExecution } from "./signal-workflow-execution.ts";
@@ -52,6 +56,9 @@ import { createTransfer } from "./transfer.ts";
 import { executeMultiOperation, pollWorkflowExecutionUpdate, updateWorkflowExecution } from "./update-workflow-execution.ts";
 import { createWakes } from "./wakes.ts";
 import { pollWorkflowTaskQueue, resetStickyTaskQueue, respondWorkflowTaskCompleted, respondWorkflowTaskFailed } from "./workflow-tasks.ts";
+
+/** The decision on an activity needs the event that scheduled it. */
+const eventNeeded: Refusal = { kind: "unavailable", message: "the activity is decided anew" };
 
 export type CoreOptions = {
   readonly store: Store;
@@ -70,6 +77,8 @@ export type CoreOptions = {
   }[];
   /** Whether closed runs are deleted when their retention is over. */
   readonly retention: boolean;
+  /** Whether every action is denied while no policy is published. */
+  readonly requirePolicy?: boolean;
   /** Told after each commit. */
   readonly onCommit?: () => void;
 };
@@ -77,6 +86,9 @@ export type CoreOptions = {
 /** The server without its edges: use cases over a store, and the loops that carry out what is due. */
 export type Core = {
   readonly services: Services;
+  /** Decides actions; other snapshots are put in force through it. */
+  readonly kernel: SafetyKernel;
+  readonly approvals: Approvals;
   /** Whether a worker has or could have something to do right now. */
   isBusy(): boolean;
   /** When something is due next, null for never. */
@@ -99,6 +111,8 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   /** Runs with work for workers; only a clock that skips time asks. */
   const busy = options.onCommit === undefined ? null : new Set<string>();
 
+  const kernel = createSafetyKernel({ newId, requirePolicy: options.requirePolicy ?? false });
+
   const contextOf = (namespaceId: string): Context => {
     const entry = namespaces.byId(namespaceId);
     return {
@@ -111,6 +125,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
         const found = namespaces.get(name);
         return found.ok ? found.value.id : undefined;
       },
+      admit: kernel.admit,
       stickyAlive: (taskQueue) => matching.isPolled({ namespaceId, taskQueue, type: "workflow" }, stickyAliveFor),
     };
   };
@@ -119,6 +134,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     store,
     matching: () => matching,
     queries,
+    kernel,
     speculative: (cell, queue) => {
       const scheduledEventId = cell.state.core.workflowTask?.scheduledEventId ?? 0;
       matching.offer(queue, {
@@ -127,14 +143,23 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     },
   });
 
-  const startTask = async (
-    task:
-      | Parameters<Parameters<typeof createMatching>[0]["startTask"]>[0]
-      | { run: Part["cell"]["key"]; type: "workflow"; scheduledEventId: number; stamp: number },
-    poll: Parameters<typeof dispatch.handOut>[3],
-  ) => {
-    const started = await runs.transact(task.run, (draft, cell) => ok(dispatch.handOut(cell, draft, task, poll)), { deleteTasks: [task] });
-    return started.ok ? started.value : null;
+  /** Starts a task for a poller. An activity that has to be decided anew is decided on its event, which is read first. */
+  const startTask = async (task: Pick<BacklogTask, "run" | "type" | "scheduledEventId" | "stamp">, poll: Poll): Promise<Handout | null> => {
+    let scheduled: HistoryEvent | null = null;
+    for (;;) {
+      const started = await runs.transact<Handout | null>(
+        task.run,
+        (draft, cell) => {
+          if (task.type === "activity" && scheduled === null && dispatch.mustDecide(draft, task.scheduledEventId)) return err(eventNeeded);
+          return ok(dispatch.handOut(cell, draft, task, poll, scheduled));
+        },
+        { deleteTasks: [task] },
+      );
+      if (started.ok) return started.value;
+      if (started.error !== eventNeeded) return null;
+      scheduled = (await readEvent(store, task.run, task.scheduledEventId)) ?? null;
+      if (scheduled === null) return null;
+    }
   };
 
   const matching = createMatching({ store, clock, metrics, startTask });
@@ -146,6 +171,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     contextOf,
     stage: dispatch.stage,
     encodeEffects: (draft) => transfer.encode(draft),
+    noted: kernel.noted,
     committed: (parts, outbox) => {
       for (const { cell } of parts) {
         wakes.set(cell.key, wakeAt(cell.state));
@@ -173,7 +199,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   const transfer = createTransfer({
     store,
     log: log.child("transfer"),
-    carryOut: createEffects({ store, runs, namespaces, startLock, newId }),
+    carryOut: createEffects({ store, clock, runs, namespaces, startLock, newId }),
   });
 
   await namespaces.recover(options.namespaces);
@@ -203,6 +229,8 @@ export async function startCore(options: CoreOptions): Promise<Core> {
 
   return {
     services: createServices(engine),
+    kernel,
+    approvals: createApprovals({ store, clock, runs, namespaces, kernel }),
     isBusy: () => (busy !== null && busy.size > 0) || !transfer.idle,
     nextWake: () => wakes.next(),
     clockJumped: () => wakes.recheck(),

@@ -1,13 +1,14 @@
 import { present } from "../base/assert.ts";
 import { toProtoTime } from "../base/time.ts";
-import { isDispatchable, startActivity } from "../execution/activity.ts";
+import { applyAdmission, failRefused, isDispatchable, startActivity } from "../execution/activity.ts";
+import type { WantedAction } from "../execution/admission.ts";
 import type { Draft } from "../execution/execution.ts";
 import { isRunning } from "../execution/execution.ts";
 import { sendUpdates } from "../execution/update.ts";
 import { startWorkflowTask } from "../execution/workflow-task.ts";
 import { eventsOutsideHistory } from "../execution/workflow-task-events.ts";
 import { encode, make } from "../protocol/codec.ts";
-import { TaskToken, TaskToken_Kind } from "../protocol/generated/holdfast/state/v1/state.ts";
+import { type PendingActivity, TaskToken, TaskToken_Kind } from "../protocol/generated/holdfast/state/v1/state.ts";
 import { TaskQueueKind } from "../protocol/generated/temporal/api/enums/v1/task_queue.ts";
 import {
   type ActivityTaskScheduledEventAttributes,
@@ -23,6 +24,7 @@ import { firstHistoryPage } from "./history-pages.ts";
 import type { Handout, Matching, Poll, Reservation } from "./matching.ts";
 import { attachQueries, type QueryRegistry } from "./query-registry.ts";
 import type { Part, RunCell, Staged } from "./runs.ts";
+import type { SafetyKernel } from "./safety-kernel.ts";
 import type { WithHistory } from "./services.ts";
 
 export type WorkflowTaskHandout = WithHistory<PollWorkflowTaskQueueResponse>;
@@ -44,21 +46,33 @@ const defaultPriority = 3;
 export type Dispatch = {
   /** Hands tasks that became due to waiting workers, or makes rows of them. */
   stage(parts: readonly Part[], inline: InlineWorker | undefined): Staged;
-  /** Starts a task for a worker, if its run still wants it; null otherwise. To be committed with the draft. */
-  handOut(cell: RunCell, draft: Draft, task: Pick<BacklogTask, "type" | "scheduledEventId" | "stamp">, poll: Poll): Handout | null;
+  /**
+   * Starts a task for a worker, if its run still wants it and the policy permits it; null otherwise. To be committed with the draft in
+   * either case. `scheduled` is the event that scheduled an activity, needed when it has to be decided anew.
+   */
+  handOut(
+    cell: RunCell,
+    draft: Draft,
+    task: Pick<BacklogTask, "type" | "scheduledEventId" | "stamp">,
+    poll: Poll,
+    scheduled?: HistoryEvent | null,
+  ): Handout | null;
+  /** Whether an activity has to be decided anew before a worker gets it. */
+  mustDecide(draft: Pick<Draft, "activities"> & { readonly base: Pick<Draft["base"], "activities"> }, scheduledEventId: number): boolean;
 };
 
 export function createDispatch(deps: {
   readonly store: Pick<Store, "readHistory">;
   readonly matching: () => Matching;
   readonly queries: QueryRegistry;
+  readonly kernel: SafetyKernel;
   readonly speculative: (cell: RunCell, queue: QueueKey) => void;
 }): Dispatch {
-  const { store, matching, queries } = deps;
+  const { store, matching, queries, kernel } = deps;
   let order = Date.now() * 1000;
 
   /** The one place where a task is given to a worker. */
-  const handOut: Dispatch["handOut"] = (cell, draft, task, poll) => {
+  const handOut: Dispatch["handOut"] = (cell, draft, task, poll, scheduled = null) => {
     if (!isRunning(draft)) return null;
     if (task.type === "workflow") {
       const pending = draft.core.workflowTask;
@@ -66,8 +80,28 @@ export function createDispatch(deps: {
       return handOutWorkflowTask(cell, draft, poll);
     }
     if (!isDispatchable(draft, task.scheduledEventId, task.stamp)) return null;
+    const activity = present(draft.activities.get(task.scheduledEventId), "pending activity");
+    if (mustDecide(draft, task.scheduledEventId) && !isPermitted(draft, activity, scheduled)) return null;
     return handOutActivityTask(draft, task.scheduledEventId, poll);
   };
+
+  /** What was scheduled in this very draft has just been decided. */
+  const mustDecide: Dispatch["mustDecide"] = (draft, scheduledEventId) => {
+    const activity = draft.activities.get(scheduledEventId);
+    return activity !== undefined && draft.base.activities.has(scheduledEventId) && kernel.needsDecision(activity);
+  };
+
+  /** Decides an attempt by the policy now in force. What it refuses fails, waits or is delayed in this very draft. */
+  function isPermitted(draft: Draft, activity: PendingActivity, scheduled: HistoryEvent | null): boolean {
+    const admission = kernel.admit(wantedActivity(activity, scheduledAttributes(scheduled ?? undefined)), draft);
+    if (admission.effect === "allow") {
+      draft.activities.set(activity.scheduledEventId, { ...activity, policySnapshot: admission.snapshot });
+      return true;
+    }
+    applyAdmission(draft, activity.scheduledEventId, admission, { eager: false });
+    failRefused(draft);
+    return false;
+  }
 
   function handOutWorkflowTask(cell: RunCell, draft: Draft, poll: Poll): () => Promise<WorkflowTaskHandout> {
     startWorkflowTask(draft, poll);
@@ -144,6 +178,7 @@ export function createDispatch(deps: {
 
   return {
     handOut,
+    mustDecide,
     stage: (parts, inline) => {
       const putTasks: BacklogTask[] = [];
       const reserved: { readonly reservation: Reservation; readonly handout: Handout }[] = [];
@@ -152,10 +187,18 @@ export function createDispatch(deps: {
       const place = (
         cell: RunCell,
         draft: Draft,
-        due: { type: "workflow" | "activity"; scheduledEventId: number; stamp: number; taskQueue: string; priority: number },
+        due: {
+          type: "workflow" | "activity";
+          scheduledEventId: number;
+          stamp: number;
+          taskQueue: string;
+          priority: number;
+          decided: boolean;
+        },
       ) => {
         const queue: QueueKey = { namespaceId: cell.key.namespaceId, taskQueue: due.taskQueue, type: due.type };
-        const reservation = matching().reserve(queue);
+        // What has to be decided anew takes the way over the backlog, where its event is read first.
+        const reservation = due.decided ? matching().reserve(queue) : null;
         if (reservation !== null) {
           const handout = handOut(cell, draft, due, reservation.poll);
           if (handout === null) reservation.release();
@@ -190,6 +233,7 @@ export function createDispatch(deps: {
                 stamp: task.attempt,
                 taskQueue,
                 priority: draft.started.priority?.priorityKey || defaultPriority,
+                decided: true,
               });
             }
           } else {
@@ -209,6 +253,7 @@ export function createDispatch(deps: {
                 stamp,
                 taskQueue,
                 priority: priority?.priorityKey || defaultPriority,
+                decided: !mustDecide(draft, scheduledEventId),
               });
           }
         }
@@ -228,7 +273,8 @@ export function createDispatch(deps: {
   };
 }
 
-async function readEvent(
+/** One event of a run. */
+export async function readEvent(
   store: Pick<Store, "readHistory">,
   key: Parameters<Store["readHistory"]>[0],
   eventId: number,
@@ -237,7 +283,23 @@ async function readEvent(
   return batches.flatMap(({ bytes }) => History.decode(bytes).events).find((event) => event.eventId === eventId);
 }
 
-function scheduledAttributes(event: HistoryEvent | undefined): ActivityTaskScheduledEventAttributes {
+/** An attempt of an activity as an action that wants to happen. */
+export function wantedActivity(activity: PendingActivity, { header, input }: ActivityTaskScheduledEventAttributes): WantedAction {
+  const { grantedApprovalId: approvalId, grantedJobHash: jobHash } = activity;
+  return {
+    kind: "activity",
+    name: activity.activityType,
+    id: activity.activityId,
+    taskQueue: activity.taskQueue,
+    header,
+    input,
+    attempt: activity.attempt,
+    scheduledEventId: activity.scheduledEventId,
+    grant: approvalId === "" ? null : { approvalId, jobHash },
+  };
+}
+
+export function scheduledAttributes(event: HistoryEvent | undefined): ActivityTaskScheduledEventAttributes {
   const attributes = present(event?.attributes, "scheduled event");
   if (attributes.$case !== "activityTaskScheduledEventAttributes")
     throw new Error(`assertion failed: event ${event?.eventId} schedules no activity`);

@@ -9,7 +9,7 @@ import { requestCancel, signal } from "../execution/signal.ts";
 import { startedAttributes, startRun } from "../execution/start.ts";
 import { decideStart } from "../execution/start-policy.ts";
 import { scheduleWorkflowTask } from "../execution/workflow-task.ts";
-import type { PendingChild } from "../protocol/generated/holdfast/state/v1/state.ts";
+import type { Hold, PendingChild } from "../protocol/generated/holdfast/state/v1/state.ts";
 import {
   CancelExternalWorkflowExecutionFailedCause,
   SignalExternalWorkflowExecutionFailedCause,
@@ -21,6 +21,8 @@ import type {
   StartChildWorkflowExecutionInitiatedEventAttributes,
 } from "../protocol/generated/temporal/api/history/v1/message.ts";
 import type { OutboxKey, Store } from "../store/store.ts";
+import { settle } from "./approval-record.ts";
+import type { Clock } from "./clock.ts";
 import type { InlineWorker } from "./dispatch.ts";
 import type { KeyedLock } from "./keyed-lock.ts";
 import type { Namespaces } from "./namespaces.ts";
@@ -33,13 +35,14 @@ const attemptsMax = 16;
  * commit: a crash before it repeats the whole, after it nothing.
  */
 export function createEffects(deps: {
-  readonly store: Pick<Store, "currentRunId">;
+  readonly store: Pick<Store, "currentRunId" | "readApproval">;
+  readonly clock: Pick<Clock, "now">;
   readonly runs: Runs<InlineWorker>;
   readonly namespaces: Namespaces;
   readonly startLock: KeyedLock;
   readonly newId: () => string;
 }) {
-  const { store, runs, namespaces, startLock, newId } = deps;
+  const { store, clock, runs, namespaces, startLock, newId } = deps;
 
   const draftOf = (cell: RunCell): Draft => openDraft(cell.state, runs.contextOf(cell.key.namespaceId));
   const done = (key: OutboxKey) => runs.submit([], { deleteOutbox: [key] });
@@ -67,6 +70,8 @@ export function createEffects(deps: {
         return reportToParent(key, effect.closed);
       case "close-child":
         return closeChild(key, effect.child);
+      case "settle-approval":
+        return settleApproval(key, effect.hold);
     }
   }
 
@@ -243,6 +248,14 @@ export function createEffects(deps: {
     const draft = draftOf(parent);
     childClosed(draft, { initiatedEventId: parentInitiatedEventId, workflowId: key.run.workflowId, closed });
     return runs.submit([{ cell: parent, draft }], { deleteOutbox: [key] });
+  }
+
+  /** The activity expired, was cancelled or is gone with its run: nobody is asked any more. */
+  async function settleApproval(key: OutboxKey, hold: Hold): Promise<void> {
+    const stored = await store.readApproval(hold.approvalId);
+    if (stored === null) return done(key);
+    const settled = settle(stored, clock.now());
+    return runs.submit([], { deleteOutbox: [key], ...(settled ?? {}) });
   }
 
   async function closeChild(key: OutboxKey, child: PendingChild): Promise<void> {

@@ -38,6 +38,7 @@ async function open(store?: TestStore) {
     contextOf,
     stage: () => ({ putTasks: [], committed: () => {}, failed: () => {} }),
     encodeEffects: () => [],
+    noted: () => ({ approvals: [], ledger: [] }),
     committed: (parts) => committed.push(...parts.map(({ cell }) => cell.key)),
   });
   return { store: opened, runs, committed, contextOf };

@@ -5,11 +5,13 @@ import { type Context, closeDraft, type Draft, emptyState, isRunning, type Mutab
 import { alreadyCompleted } from "../execution/signal.ts";
 import { decodeRun, encodeTransition } from "../execution/stored-run.ts";
 import { wakeAt } from "../execution/wake.ts";
+import type { LedgerEntry } from "../governance/ledger/ledger.ts";
 import { WorkflowExecutionStatus } from "../protocol/generated/temporal/api/enums/v1/workflow.ts";
 import { notFound, type Refusal } from "../protocol/refusal.ts";
-import type { BacklogTask, Change, OutboxEntry, OutboxKey, RunWrite, Store, TaskKey } from "../store/store.ts";
+import type { ApprovalWrite, BacklogTask, Change, OutboxEntry, OutboxKey, RunWrite, Store, TaskKey } from "../store/store.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { Committer } from "./committer.ts";
+import type { Noted } from "./safety-kernel.ts";
 import { visibilityRecord } from "./visibility-record.ts";
 
 /**
@@ -48,6 +50,8 @@ export type Staged = {
 export type SubmitOptions<I = unknown> = {
   readonly deleteTasks?: readonly TaskKey[];
   readonly deleteOutbox?: readonly OutboxKey[];
+  readonly approvals?: readonly ApprovalWrite[];
+  readonly ledger?: readonly LedgerEntry[];
   readonly inline?: I;
 };
 
@@ -94,6 +98,8 @@ export function createRuns<I>(deps: {
   /** Hands due tasks to waiting workers: the only stage through which a task leaves a transition. */
   readonly stage: (parts: readonly Part[], inline: I | undefined) => Staged;
   readonly encodeEffects: (draft: Draft) => readonly OutboxEntry[];
+  /** What was decided on the draft's actions, to be recorded in the same commit. */
+  readonly noted: (draft: Draft) => Noted;
   /** Told after each commit. */
   readonly committed: (parts: readonly Part[], outbox: readonly OutboxEntry[]) => void;
 }): Runs<I> {
@@ -189,18 +195,26 @@ export function createRuns<I>(deps: {
     const staged = stage(parts, options.inline);
     const outbox = parts.flatMap(({ draft }) => encodeEffects(draft));
     const stale = parts.flatMap(({ draft }) => staleTasks(draft));
+    const noted = parts.map(({ draft }) => deps.noted(draft));
     const change: Change = {
       runs: parts.map(toWrite).filter((write) => write !== null),
       putTasks: staged.putTasks,
       deleteTasks: [...(options.deleteTasks ?? []), ...stale],
       putOutbox: outbox,
       deleteOutbox: options.deleteOutbox ?? [],
-      putApprovals: [],
+      putApprovals: [...(options.approvals ?? []), ...noted.flatMap(({ approvals }) => approvals)],
       putDocuments: [],
-      ledger: [],
+      ledger: [...(options.ledger ?? []), ...noted.flatMap(({ ledger }) => ledger)],
     };
     const former = parts.map(({ cell }) => cell.settled);
-    const empty = change.runs.length + change.putTasks.length + change.deleteTasks.length + change.deleteOutbox.length === 0;
+    const empty =
+      change.runs.length +
+        change.putTasks.length +
+        change.deleteTasks.length +
+        change.deleteOutbox.length +
+        change.putApprovals.length +
+        change.ledger.length ===
+      0;
     // What only memory holds still rests on what is being written.
     const written = empty
       ? Promise.all(former).then(() => (parts.some(({ cell }) => cell.broken) ? "conflict" : "committed"))

@@ -1,9 +1,10 @@
 import { assertNever } from "../base/assert.ts";
 import type { DurationMs } from "../base/time.ts";
 import { secondMs } from "../base/time.ts";
+import { unansweredHolds } from "../execution/activity.ts";
 import type { Draft, Effect } from "../execution/execution.ts";
 import { encode } from "../protocol/codec.ts";
-import { PendingChild } from "../protocol/generated/holdfast/state/v1/state.ts";
+import { Hold, PendingChild } from "../protocol/generated/holdfast/state/v1/state.ts";
 import { ParentClosePolicy } from "../protocol/generated/temporal/api/enums/v1/workflow.ts";
 import { HistoryEvent } from "../protocol/generated/temporal/api/history/v1/message.ts";
 import type { OutboxEntry, OutboxKey, Store } from "../store/store.ts";
@@ -20,7 +21,14 @@ export type Transfer = {
 };
 
 /** Kinds of outbox entries as stored. Numbers are never reused. */
-const kinds = { "start-child": 1, "signal-external": 2, "cancel-external": 3, "report-to-parent": 4, "close-child": 5 } as const satisfies {
+const kinds = {
+  "start-child": 1,
+  "signal-external": 2,
+  "cancel-external": 3,
+  "report-to-parent": 4,
+  "close-child": 5,
+  "settle-approval": 6,
+} as const satisfies {
   readonly [K in Effect["kind"]]: number;
 };
 
@@ -65,10 +73,10 @@ export function createTransfer(deps: {
   }
 
   return {
-    encode: ({ key, effects }) =>
-      effects
+    encode: (draft) =>
+      [...draft.effects, ...unansweredHolds(draft)]
         .filter(isWanted)
-        .map((effect) => ({ run: key, kind: kinds[effect.kind], id: idOf(effect), body: encodeEffect(effect), order: ++order })),
+        .map((effect) => ({ run: draft.key, kind: kinds[effect.kind], id: idOf(effect), body: encodeEffect(effect), order: ++order })),
     added: (entries) => {
       if (entries.length === 0) return;
       waiting.push(...entries);
@@ -106,6 +114,8 @@ function idOf(effect: Effect): number {
       return effect.closed.eventId;
     case "close-child":
       return effect.child.initiatedEventId;
+    case "settle-approval":
+      return effect.scheduledEventId;
     default:
       return assertNever(effect);
   }
@@ -121,12 +131,14 @@ function encodeEffect(effect: Effect): Uint8Array {
       return encode(HistoryEvent, effect.closed);
     case "close-child":
       return encode(PendingChild, effect.child);
+    case "settle-approval":
+      return encode(Hold, effect.hold);
     default:
       return assertNever(effect);
   }
 }
 
-function decodeEffect({ kind, body }: OutboxEntry): Effect {
+function decodeEffect({ kind, id, body }: OutboxEntry): Effect {
   switch (kind) {
     case kinds["start-child"]:
       return { kind: "start-child", initiated: HistoryEvent.decode(body) };
@@ -138,6 +150,8 @@ function decodeEffect({ kind, body }: OutboxEntry): Effect {
       return { kind: "report-to-parent", closed: HistoryEvent.decode(body) };
     case kinds["close-child"]:
       return { kind: "close-child", child: PendingChild.decode(body) };
+    case kinds["settle-approval"]:
+      return { kind: "settle-approval", scheduledEventId: id, hold: Hold.decode(body) };
     default:
       throw new Error(`assertion failed: unknown outbox kind ${kind}`);
   }

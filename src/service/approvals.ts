@@ -1,0 +1,129 @@
+import { err, ok, type Result } from "../base/result.ts";
+import { refuseActivity, releaseActivity } from "../execution/activity.ts";
+import { isRunning, openDraft } from "../execution/execution.ts";
+import { applicationFailure } from "../execution/failures.ts";
+import type { Principal } from "../governance/action.ts";
+import type { ApprovalRefusal, ApprovalRequest } from "../governance/approval/approval.ts";
+import { type Approval, ApprovalStatus } from "../protocol/generated/holdfast/state/v1/governance.ts";
+import type { HistoryEvent } from "../protocol/generated/temporal/api/history/v1/message.ts";
+import type { Store, StoredApproval } from "../store/store.ts";
+import { decideOnApproval, decodeApproval } from "./approval-record.ts";
+import type { Clock } from "./clock.ts";
+import { type InlineWorker, readEvent, scheduledAttributes, wantedActivity } from "./dispatch.ts";
+import type { Namespaces } from "./namespaces.ts";
+import { NotCommitted, type Runs } from "./runs.ts";
+import { denialOf, policyDenied, type SafetyKernel } from "./safety-kernel.ts";
+
+export type ApprovalsRefusal = ApprovalRefusal | "no-such-approval" | "no-such-namespace" | "busy";
+
+/** The one queue of what waits for people. */
+export type Approvals = {
+  /** Of a namespace, oldest first; only pending ones unless asked for all. At most 100 a page; `next` is null on the last. */
+  list(page: {
+    namespace: string;
+    all: boolean;
+    after: string | null;
+    limit: number;
+  }): Promise<Result<{ approvals: readonly Approval[]; next: string | null }, ApprovalsRefusal>>;
+  get(id: string): Promise<Result<Approval, ApprovalsRefusal>>;
+  /**
+   * Counts a vote. The one that completes the quorum releases the activity, a rejection fails it; vote, effect and ledger entries are one
+   * commit. A grant is void when the action is no longer the one that was asked for, or when the policy now in force denies it.
+   */
+  vote(
+    id: string,
+    vote: { voter: Principal; verdict: "grant" | "reject"; reason: string; jobHash: string | null; policySnapshot: string | null },
+  ): Promise<Result<Approval, ApprovalsRefusal>>;
+};
+
+const pageMax = 100;
+const attemptsMax = 16;
+
+export function createApprovals(deps: {
+  readonly store: Pick<Store, "readApproval" | "listApprovals" | "readHistory">;
+  readonly clock: Pick<Clock, "now">;
+  readonly runs: Runs<InlineWorker>;
+  readonly namespaces: Pick<Namespaces, "get">;
+  readonly kernel: SafetyKernel;
+}): Approvals {
+  const { store, clock, runs, namespaces, kernel } = deps;
+
+  async function settleVote(
+    stored: StoredApproval,
+    request: Extract<ApprovalRequest, { type: "vote" }>,
+  ): Promise<Result<Approval, ApprovalsRefusal>> {
+    const now = clock.now();
+    const voted = decideOnApproval(stored, [request], now);
+    if (!voted.ok) return voted;
+    if (voted.value.approval.status === ApprovalStatus.PENDING) {
+      await runs.submit([], voted.value);
+      return ok(voted.value.approval);
+    }
+    const scheduled = await readEvent(store, stored.run, stored.scheduledEventId);
+    const cell = await runs.load(stored.run);
+    const draft = cell === null ? null : openDraft(cell.state, runs.contextOf(stored.run.namespaceId));
+    const activity = draft === null || !isRunning(draft) ? undefined : draft.activities.get(stored.scheduledEventId);
+    if (cell === null || draft === null || scheduled === undefined || activity?.hold?.approvalId !== stored.id) {
+      // The activity went its own way; the effect that ends the approval is about to be carried out.
+      return err("too-late");
+    }
+    const parts = [{ cell, draft }];
+    if (voted.value.approval.status !== ApprovalStatus.GRANTED) {
+      const { id } = request.voter;
+      refuseActivity(
+        draft,
+        activity,
+        applicationFailure(`rejected by ${id}${request.reason === "" ? "" : `: ${request.reason}`}`, policyDenied),
+      );
+      await runs.submit(parts, voted.value);
+      return ok(voted.value.approval);
+    }
+    const { decision, jobHash } = kernel.decide(wanted(activity, scheduled), draft);
+    const denial = decision.effect === "DENY" ? decision.reason : null;
+    const revalidated = decideOnApproval(stored, [{ type: "revalidate", jobHash, denial }], now);
+    if (revalidated.ok && revalidated.value.approval.status === ApprovalStatus.VOID) {
+      refuseActivity(draft, activity, denialOf({ ...decision, reason: revalidated.value.approval.closeReason }, jobHash));
+      await runs.submit(parts, revalidated.value);
+      return ok(revalidated.value.approval);
+    }
+    const used = decideOnApproval(stored, [request, { type: "use", jobHash }], now);
+    if (!used.ok) return used;
+    releaseActivity(draft, { ...activity, policySnapshot: kernel.snapshot().hash }, { approvalId: stored.id, jobHash });
+    await runs.submit(parts, used.value);
+    return ok(used.value.approval);
+  }
+
+  return {
+    list: async ({ namespace, all, after, limit }) => {
+      const found = namespaces.get(namespace);
+      if (!found.ok) return err("no-such-namespace");
+      const page = await store.listApprovals({
+        namespaceId: found.value.id,
+        after,
+        limit: Math.min(Math.max(1, limit), pageMax),
+        ...(all ? {} : { status: ApprovalStatus.PENDING }),
+      });
+      return ok({ approvals: page.approvals.map(decodeApproval), next: page.next });
+    },
+    get: async (id) => {
+      const stored = await store.readApproval(id);
+      return stored === null ? err("no-such-approval") : ok(decodeApproval(stored));
+    },
+    vote: async (id, { voter, verdict, reason, jobHash, policySnapshot }) => {
+      const request = { type: "vote", voter, verdict, reason, seen: { jobHash, policySnapshot } } as const;
+      for (let attempt = 1; attempt <= attemptsMax; attempt++) {
+        const stored = await store.readApproval(id);
+        if (stored === null) return err("no-such-approval");
+        try {
+          return await settleVote(stored, request);
+        } catch (error) {
+          if (!(error instanceof NotCommitted)) throw error;
+        }
+      }
+      return err("busy");
+    },
+  };
+}
+
+const wanted = (activity: Parameters<typeof wantedActivity>[0], scheduled: HistoryEvent) =>
+  wantedActivity(activity, scheduledAttributes(scheduled));

@@ -60,8 +60,22 @@ export function attachQueries(registry: QueryRegistry, cell: RunCell, startedEve
   return attached;
 }
 
-/** Takes in what a worker answered together with its workflow task. */
-export function answerQueries(registry: QueryRegistry, runId: string, results: { readonly [id: string]: WorkflowQueryResult }): void {
+/**
+ * Takes what a worker answered together with its workflow task, before that task's commit, after which every query still waiting has to
+ * find another way. The result gives the answers out once it is known whether what they saw is on disk; if not, they are asked again.
+ */
+export function takeAnswers(
+  registry: QueryRegistry,
+  runId: string,
+  results: { readonly [id: string]: WorkflowQueryResult },
+): (committed: boolean) => void {
   const queries = registry.get(runId);
-  for (const [id, result] of Object.entries(results)) queries?.get(id)?.answer(result);
+  const taken = Object.entries(results).map(([id, result]) => {
+    const pending = queries?.get(id);
+    queries?.delete(id);
+    return { pending, result };
+  });
+  return (committed) => {
+    for (const { pending, result } of taken) pending?.answer(committed ? result : "again");
+  };
 }

@@ -13,7 +13,7 @@ import type { Refusal } from "../protocol/refusal.ts";
 import { patienceFor } from "./await-run.ts";
 import type { InlineWorker, WorkflowTaskHandout } from "./dispatch.ts";
 import type { Engine } from "./engine.ts";
-import { answerQueries } from "./query-registry.ts";
+import { takeAnswers } from "./query-registry.ts";
 import { NotCommitted } from "./runs.ts";
 import type { Services } from "./services.ts";
 import { decodeTaskToken } from "./task-token.ts";
@@ -65,13 +65,15 @@ export const respondWorkflowTaskCompleted =
         activityTasks: [],
       };
       // Answers to queries are for whoever asked, whatever becomes of the commands; but what they saw must be on disk.
+      const giveAnswers = takeAnswers(queries, token.runId, request.queryResults);
       try {
         await runs.submit([{ cell, draft }], { inline });
+        giveAnswers(true);
       } catch (error) {
+        giveAnswers(false);
         if (error instanceof NotCommitted) continue;
         throw error;
       }
-      answerQueries(queries, token.runId, request.queryResults);
       if (refusal !== null) {
         metrics.workflowTaskFailures.add(1, refusal.kind === "invalid-argument" ? (refusal.message.split(":")[0] ?? "") : refusal.kind);
         return err(refusal);

@@ -58,6 +58,9 @@ export async function startOrFind(
   const attempt = async (): Promise<Result<Started, Refusal>> => {
     const expectedRunId = await store.currentRunId({ namespaceId, workflowId });
     const latest = expectedRunId === null ? null : await runs.load({ namespaceId, workflowId, runId: expectedRunId });
+    // A run whose closing is not on disk yet may still be running: then there would be two.
+    await latest?.settled;
+    if (latest?.broken) throw new NotCommitted("the latest run is not what is stored");
     const context = runs.contextOf(namespaceId);
     const verdict = decideStart(latest?.state ?? null, policies, request.requestId);
     const found = latest === null ? null : await existing(verdict, latest);

@@ -7,6 +7,7 @@ import { startTemporalEdge } from "./edge/temporal/server.ts";
 import { IndexedValueType } from "./protocol/generated/temporal/api/enums/v1/common.ts";
 import { createSystemClock } from "./service/clock.ts";
 import { startCore } from "./service/core.ts";
+import { enforcePolicyFiles } from "./service/policy-files.ts";
 import { createSkippingClock } from "./service/skipping-clock.ts";
 import { createTestServices } from "./service/test-service.ts";
 import { openSqlite } from "./store/sqlite/sqlite.ts";
@@ -49,9 +50,10 @@ async function start(config: Config): Promise<Holdfast> {
   const store = await openSqlite({ path: config.db });
   const skipping = config.timeSkipping ? createSkippingClock() : null;
   const searchAttributes = Object.fromEntries(Object.entries(config.searchAttributes).map(([name, type]) => [name, attributeTypes[type]]));
+  const clock = skipping ?? createSystemClock();
   const core = await startCore({
     store,
-    clock: skipping ?? createSystemClock(),
+    clock,
     log,
     metrics,
     limits: config.limits,
@@ -60,8 +62,18 @@ async function start(config: Config): Promise<Holdfast> {
     namespaces: config.namespaces.map(({ name, retention }) => ({ name, retention: retention ?? config.retention, searchAttributes })),
     // A test that skips a month still wants to read what happened before.
     retention: skipping === null,
+    requirePolicy: config.requirePolicy,
     ...(skipping === null ? {} : { onCommit: skipping.consider }),
   });
+  const policy =
+    config.policy.length === 0
+      ? null
+      : await enforcePolicyFiles(config.policy, { kernel: core.kernel, record: core.record, clock, log: log.child("policy") });
+  if (policy !== null && !policy.ok) {
+    await core.stop();
+    await store.close();
+    throw new Error(policy.error.join("\n"));
+  }
   skipping?.drive({ isBusy: core.isBusy, nextWake: core.nextWake, jumped: core.clockJumped });
 
   const measure = () =>
@@ -72,6 +84,7 @@ async function start(config: Config): Promise<Holdfast> {
   let ready = false;
   const closeStore = async () => {
     clearInterval(measuring);
+    policy?.value.stop();
     await core.stop();
     await store.close();
   };

@@ -22,6 +22,8 @@ export type ServerOptions = {
   readonly namespace?: readonly string[];
   readonly retention?: string;
   readonly searchAttribute?: readonly string[];
+  readonly policy?: readonly string[];
+  readonly requirePolicy?: true;
   readonly logLevel?: string;
   readonly logFormat?: string;
 };
@@ -39,6 +41,8 @@ export const addServerOptions = (command: Command): Command =>
     .option("--namespace <name>", "namespace to have from the start, with `=3d` for its retention; repeatable", collect)
     .option("--retention <duration>", "how long closed runs can be read, such as 36h or 7d")
     .option("--search-attribute <Name=Type>", `search attribute (${searchAttributeTypes.join(", ")}); repeatable`, collect)
+    .option("--policy <file>", "policy that decides what workers may do; repeatable", collect)
+    .option("--require-policy", "deny every action while no policy is published")
     .option("--log-level <level>", logLevels.join(", "))
     .option("--log-format <format>", logFormats.join(" or "));
 
@@ -50,6 +54,8 @@ const flagNames: { readonly [path: string]: string } = {
   namespaces: "--namespace",
   retention: "--retention",
   searchAttributes: "--search-attribute",
+  policy: "--policy",
+  requirePolicy: "--require-policy",
   "log.level": "--log-level",
   "log.format": "--log-format",
 };
@@ -63,6 +69,8 @@ const flagLayer = (options: ServerOptions): ConfigLayer => ({
     namespaces: options.namespace && namespacesFrom(options.namespace),
     retention: options.retention,
     searchAttributes: options.searchAttribute && searchAttributesFrom(options.searchAttribute),
+    policy: options.policy,
+    requirePolicy: options.requirePolicy,
     log: { level: options.logLevel, format: options.logFormat },
   },
   nameOf: (path) => {

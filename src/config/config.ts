@@ -21,6 +21,10 @@ export type Config = {
   readonly retention: DurationMs;
   /** Search attributes that the namespaces above know from the start, by name. */
   readonly searchAttributes: { readonly [name: string]: SearchAttributeType };
+  /** Policy files that decide what workers may do, each a bundle; none: everything is allowed. */
+  readonly policy: readonly string[];
+  /** Denies every action while no policy is published. */
+  readonly requirePolicy: boolean;
   readonly log: { readonly level: LogLevel; readonly format: LogFormat };
   readonly limits: Limits & EdgeLimits;
   readonly longPoll: LongPoll;
@@ -63,6 +67,8 @@ export const defaultConfig: Config = {
   namespaces: [{ name: "default", retention: null }],
   retention: 72 * hourMs,
   searchAttributes: {},
+  policy: [],
+  requirePolicy: false,
   log: { level: "info", format: "json" },
   limits: { ...defaultLimits, grpcReceiveBytes: 4 * 2 ** 20, openPolls: 20_000 },
   longPoll: { poll: 60 * secondMs, history: 20 * secondMs, update: 20 * secondMs },
@@ -141,6 +147,8 @@ const schema = z.strictObject({
   }),
   retention: duration,
   searchAttributes: z.record(z.string(), oneOf(searchAttributeTypes), { error: "expected a mapping of names to types" }),
+  policy: z.array(text("a file name"), { error: "expected a list of policy files" }),
+  requirePolicy: boolean,
   log: z.strictObject({ level: oneOf(logLevels), format: oneOf(logFormats) }),
   limits: z.strictObject({
     blobSizeError: bytes,

@@ -3,6 +3,7 @@ import type { DurationMs } from "../base/time.ts";
 import { type Context, isRunning, type MutableState } from "../execution/execution.ts";
 import type { Limits } from "../execution/limits.ts";
 import { wake, wakeAt } from "../execution/wake.ts";
+import type { LedgerEntry } from "../governance/ledger/ledger.ts";
 import type { IndexedValueType } from "../protocol/generated/temporal/api/enums/v1/common.ts";
 import type { HistoryEvent } from "../protocol/generated/temporal/api/history/v1/message.ts";
 import type { Refusal } from "../protocol/refusal.ts";
@@ -89,6 +90,8 @@ export type Core = {
   /** Decides actions; other snapshots are put in force through it. */
   readonly kernel: SafetyKernel;
   readonly approvals: Approvals;
+  /** Appends to the ledger what belongs to no run. */
+  record(entry: LedgerEntry): Promise<void>;
   /** Whether a worker has or could have something to do right now. */
   isBusy(): boolean;
   /** When something is due next, null for never. */
@@ -230,6 +233,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   return {
     services: createServices(engine),
     kernel,
+    record: (entry) => runs.submit([], { ledger: [entry] }),
     approvals: createApprovals({ store, clock, runs, namespaces, kernel }),
     isBusy: () => (busy !== null && busy.size > 0) || !transfer.idle,
     nextWake: () => wakes.next(),

@@ -1,6 +1,7 @@
 import { Command, CommanderError, Help } from "commander";
 import { type CliContext, exitCodes, type Finish, UsageError } from "./context.ts";
 import { addDevCommand } from "./dev.ts";
+import { addPolicyCommand } from "./policy.ts";
 import { addServerCommand } from "./server.ts";
 import { addTestServerCommand } from "./test-server.ts";
 import { addVersionCommand } from "./version.ts";
@@ -43,6 +44,7 @@ Start here:
   holdfast dev                          a server on this machine, data in ./.holdfast
   holdfast dev --db :memory:            the same, forgetting everything at the end
   holdfast server --config FILE         a server to keep running
+  holdfast policy test FILE             check a policy, without a server
 
 Every setting of a server can be given in a file (--config), as HOLDFAST_* in the environment, or as a flag; the later wins.
 
@@ -50,6 +52,7 @@ Exit codes: 0 success, 1 failure, 2 wrong usage or configuration.`,
     );
   addDevCommand(holdfast, context, finish);
   addServerCommand(holdfast, context, finish);
+  addPolicyCommand(holdfast, context, finish);
   addVersionCommand(holdfast, context);
   addTestServerCommand(holdfast, context, finish);
   return holdfast;

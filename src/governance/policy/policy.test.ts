@@ -17,7 +17,7 @@ describe("the policies in testdata, each with its tables", () => {
       const { policy, problems } = read(id);
       expect(problems).toEqual([]);
       if (policy === null) throw new Error(`${id} cannot be read`);
-      return { id, policy };
+      return { id: id.replace(/\.yaml$/, ""), policy };
     });
     const results = runTests(snapshotOf(bundles));
     expect(results.length).toBeGreaterThan(3);

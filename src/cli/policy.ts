@@ -1,0 +1,32 @@
+import type { Command } from "commander";
+import type { CliContext, Finish } from "./context.ts";
+import { addPolicyCheckCommand } from "./policy-check.ts";
+import { addPolicyDiffCommand } from "./policy-diff.ts";
+import { addPolicyExplainCommand } from "./policy-explain.ts";
+import { addPolicySimulateCommand } from "./policy-simulate.ts";
+import { addPolicyTestCommand } from "./policy-test.ts";
+
+/** None of these needs a server: they read files and decide here. */
+export function addPolicyCommand(program: Command, context: CliContext, finish: Finish): void {
+  const policy = program
+    .command("policy")
+    .summary("check, test and explain policy files, without a server")
+    .addHelpText(
+      "after",
+      `
+Several files are one policy: they are merged as bundles, by their \`order\` and then by path.
+An action is a YAML or JSON file; \`-\` reads it from stdin.
+
+Examples:
+  holdfast policy check policies/*.yaml
+  holdfast policy test policies/*.yaml
+  echo '{activity_type: ChargeCard, input: {amount: 1200}}' | holdfast policy explain --policy orders.yaml --action -
+  holdfast policy simulate --policy orders.yaml --candidate orders.next.yaml --action charge.yaml
+  holdfast policy diff orders.yaml orders.next.yaml`,
+    );
+  addPolicyCheckCommand(policy, context, finish);
+  addPolicyTestCommand(policy, context, finish);
+  addPolicyExplainCommand(policy, context, finish);
+  addPolicySimulateCommand(policy, context, finish);
+  addPolicyDiffCommand(policy, context, finish);
+}

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { LedgerEntry } from "../../governance/ledger/ledger.ts";
 import type { Change, RunKey, RunWrite, Store, VisibilityRecord } from "../store.ts";
 import { openSqlite } from "./sqlite.ts";
 
@@ -10,6 +11,7 @@ import { openSqlite } from "./sqlite.ts";
  *
  * Each run lives through a start, ten activity steps of two transitions (task completed and activity scheduled; activity completed and
  * next task scheduled) and a close, with small payloads: about 110 bytes an event and three events a transition. 1,000 runs at a time.
+ * The last line appends an entry of 300 bytes to the ledger with each transition: what it costs more is the ledger's.
  */
 const stepsPerRun = 10;
 const transitionsPerRun = 2 + 2 * stepsPerRun;
@@ -89,7 +91,17 @@ function take<T>(from: Generator<T>, count: number): T[] {
 const namespaceId = randomUUID();
 const folder = mkdtempSync(join(process.argv[2] ?? tmpdir(), "holdfast-bench-"));
 
-async function measured(label: string, transitions: number, groupSize: number): Promise<void> {
+/** What a decision leaves in the ledger. */
+const decision = (change: Change): LedgerEntry => ({
+  namespaceId,
+  at: 1_760_000_000_000,
+  kind: "decision",
+  runId: change.runs[0]?.key.runId ?? null,
+  body: decisionBody,
+});
+const decisionBody = new Uint8Array(300).fill(32);
+
+async function measured(label: string, transitions: number, groupSize: number, decisionsPerTransition = 0): Promise<void> {
   const path = join(folder, `${label}.db`);
   const store: Store = await openSqlite({ path });
   const changes = traffic();
@@ -97,7 +109,10 @@ async function measured(label: string, transitions: number, groupSize: number): 
   const begin = performance.now();
   const latencies: number[] = [];
   for (let done = 0; done < transitions; done += groupSize) {
-    const group = take(changes, groupSize);
+    const group = take(changes, groupSize).map((change) => ({
+      ...change,
+      ledger: Array.from({ length: decisionsPerTransition }, () => decision(change)),
+    }));
     const asked = performance.now();
     const outcomes = await store.commit(group);
     latencies.push(performance.now() - asked);
@@ -112,7 +127,7 @@ async function measured(label: string, transitions: number, groupSize: number): 
   const sorted = latencies.toSorted((a, b) => a - b);
   const percentile = (p: number): string => (sorted[Math.floor(sorted.length * p)] ?? 0).toFixed(2);
   console.log(
-    `${label.padEnd(14)} ${Math.round(transitions / seconds)
+    `${label.padEnd(16)} ${Math.round(transitions / seconds)
       .toLocaleString("en")
       .padStart(8)} transitions/s   ` +
       `commit p50 ${percentile(0.5)} ms, p99 ${percentile(0.99)} ms   CPU ${((cpu.user + cpu.system) / transitions).toFixed(0)} µs   ` +
@@ -124,6 +139,7 @@ try {
   await measured("one by one", 44_000, 1);
   await measured("groups of 8", 110_000, 8);
   await measured("groups of 64", 220_000, 64);
+  await measured("… and a decision", 220_000, 64, 1);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

@@ -1,3 +1,4 @@
+import { ledgerEntry } from "../contract/ledger.ts";
 import { change, creation, runKey, update } from "../contract/material.ts";
 import { openSqlite } from "./sqlite.ts";
 
@@ -10,7 +11,10 @@ for (let number = known + 1; ; ) {
   const group = Array.from({ length: 1 + (number % 4) }, (_, index) => runKey(number + index));
   await store.commit(
     group.map((run) =>
-      change({ runs: [creation(run, { core: new Uint8Array(600), history: [event(1)], becomeCurrent: { expectedRunId: null } })] }),
+      change({
+        runs: [creation(run, { core: new Uint8Array(600), history: [event(1)], becomeCurrent: { expectedRunId: null } })],
+        ledger: [ledgerEntry(number, { runId: run.runId })],
+      }),
     ),
   );
   // A second transition, so that a kill may fall between the two of one run.

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import Sqlite from "better-sqlite3";
 import { afterAll, describe, expect, test } from "vitest";
+import { verifyChain } from "../../governance/ledger/verify-chain.ts";
 import { approval } from "../contract/approvals.ts";
 import { ledgerEntry } from "../contract/ledger.ts";
 import { bytes, change, creation, runKey, update, visibility } from "../contract/material.ts";
@@ -127,6 +128,33 @@ describe("chains of the ledger", () => {
   });
 });
 
+describe("whoever writes to the file past the store is found out", () => {
+  test.each([
+    ["UPDATE ledger SET body = x'7b7d' WHERE position & 15 = 3", "changed at 3"],
+    ["UPDATE ledger SET at = at + 1 WHERE position & 15 = 3", "changed at 3"],
+    ["UPDATE ledger SET kind = 9 WHERE position & 15 = 3", "changed at 3"],
+    ["DELETE FROM ledger WHERE position & 15 = 3", "removed at 3"],
+    ["DELETE FROM ledger WHERE position & 15 > 3", "truncated at 4"],
+    ["UPDATE ledger SET position = position + 100 WHERE position & 15 = 3", "removed at 3"],
+    ["UPDATE ledger_chains SET writer_id = 'another'", "changed at 1"],
+  ])("%s", async (sql, place) => {
+    const path = freshPath();
+    const store = await openFile(path);
+    await store.commit([change({ ledger: [1, 2, 3, 4, 5].map((at) => ledgerEntry(at)) })]);
+    const { heads } = await store.readChains({ namespaceId: "namespace", after: null, limit: 1 });
+    await store.close();
+    const db = new Sqlite(path);
+    db.exec(sql);
+    db.close();
+    const again = await openFile(path);
+    const [chain] = (await again.readChains({ namespaceId: "namespace", after: null, limit: 1 })).heads;
+    const entries = chain === undefined ? [] : await again.readChain(chain, 1, 10);
+    await again.close();
+    const verified = await verifyChain(entries, { chain: chain ?? expect.unreachable("no chain"), known: heads });
+    expect(verified.ok ? "whole" : `${verified.error.kind} at ${verified.error.sequence}`).toBe(place);
+  });
+});
+
 test("a database of the first schema is brought up to date with its runs", async () => {
   const path = freshPath();
   const db = new Sqlite(path);
@@ -160,6 +188,12 @@ test("each acknowledged commit outlives kill -9, again and again, and the file s
       const run = await store.loadRun(runKey(number));
       expect(run, `run ${number} of ${acknowledged} acknowledged`).not.toBeNull();
       expect(await store.readHistory(runKey(number), { fromEventId: 1, toEventId: 9, eventsMax: 9 })).toHaveLength(run?.version ?? 0);
+      const { entries } = await store.readLedger({ namespaceId: "namespace", runId: runKey(number).runId, after: null, limit: 2 });
+      expect(entries).toHaveLength(1);
+    }
+    for (const head of (await store.readChains({ namespaceId: null, after: null, limit: 10 })).heads) {
+      const verified = await verifyChain(await store.readChain(head, 1, 1_000_000), { chain: head });
+      expect(verified).toMatchObject({ ok: true, value: { count: head.sequence } });
     }
     await store.close();
     expect(integrityOf(path)).toBe("ok");

@@ -17,6 +17,6 @@ export const toProtoTime = (ms: number): SecondsAndNanos => {
   return { seconds, nanos: Math.round((ms - seconds * 1000) * 1e6) };
 };
 
-/** Zero for an absent message. Fractions of a millisecond are kept. */
+/** Zero for an absent message. Whole milliseconds, which is what is stored; a part of one counts as one, so that nothing comes due early. */
 export const fromProtoTime = (time: SecondsAndNanos | undefined): number =>
-  time === undefined ? 0 : time.seconds * 1000 + time.nanos / 1e6;
+  time === undefined ? 0 : time.seconds * 1000 + Math.ceil(time.nanos / 1e6);

@@ -58,7 +58,7 @@ function nextRetryDelay(failure: Failure | undefined): DurationMs | undefined {
 }
 
 function backoff(policy: RetryPolicy, attempt: number): DurationMs {
-  const delay = fromProtoTime(policy.initialInterval) * policy.backoffCoefficient ** (attempt - 1);
+  const delay = Math.round(fromProtoTime(policy.initialInterval) * policy.backoffCoefficient ** (attempt - 1));
   return Math.min(delay, fromProtoTime(policy.maximumInterval));
 }
 

@@ -77,6 +77,7 @@ const evolvers: { readonly [C in EventCase]: Evolve<C> } = {
       startedTime: task.startedTime || timeOf(event),
       identity: value.identity,
       requestId: value.requestId,
+      buildId: value.workerVersion?.buildId ?? "",
       continueAsNewReasons: value.suggestContinueAsNewReasons,
       historySizeBytes: value.historySizeBytes,
     };

@@ -128,11 +128,11 @@ describe("a buffered fact has happened, though it has no id yet", () => {
   });
 });
 
-test("a run that closes drops them: nobody will read them", () => {
+test("they are written before a run is ended from outside", () => {
   const run = busyRun();
   run.signal();
   run.do((draft) => terminateRun(draft, { reason: "enough", identity: "client" }));
-  expect(run.draw(11)).toBe("11 WorkflowTaskFailed, 12 WorkflowExecutionTerminated");
+  expect(run.draw(11)).toBe("11 WorkflowTaskFailed, 12 WorkflowExecutionSignaled, 13 WorkflowExecutionTerminated");
   expect(run.state.buffered).toEqual([]);
 });
 

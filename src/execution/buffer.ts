@@ -37,7 +37,8 @@ export function flushBuffer(draft: Draft): boolean {
   assert(!hasStartedWorkflowTask(draft), "the buffer is flushed only after the workflow task closed");
   if (draft.buffered.length === 0) return false;
   const arrived = draft.buffered;
-  dropBuffer(draft);
+  draft.buffered = [];
+  draft.core.bufferedBytes = 0;
   const isCompletion = (event: HistoryEvent) => completions.has(present(event.attributes, "event attributes").$case);
   // Ids that a completion refers to are known only now, when the started event before it got its own.
   const startedIds = new Map<number, number>();
@@ -51,12 +52,6 @@ export function flushBuffer(draft: Draft): boolean {
       startedIds.set(copy.attributes.value.initiatedEventId, copy.eventId);
   }
   return true;
-}
-
-/** Forgets the buffered events: the run closes, nobody will read them. */
-export function dropBuffer(draft: Draft): void {
-  draft.buffered = [];
-  draft.core.bufferedBytes = 0;
 }
 
 /** Removes the buffered events that `matches`; returns whether there were any. */

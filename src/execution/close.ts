@@ -1,3 +1,4 @@
+import { assert } from "../base/assert.ts";
 import type { DurationMs } from "../base/time.ts";
 import { make } from "../protocol/codec.ts";
 import type { Payloads } from "../protocol/generated/temporal/api/common/v1/message.ts";
@@ -12,7 +13,6 @@ import {
   WorkflowExecutionTerminatedEventAttributes,
   WorkflowExecutionTimedOutEventAttributes,
 } from "../protocol/generated/temporal/api/history/v1/message.ts";
-import { dropBuffer } from "./buffer.ts";
 import { nextCronTime } from "./cron.ts";
 import { type Draft, hasStartedWorkflowTask } from "./execution.ts";
 import { timeoutFailure } from "./failures.ts";
@@ -80,9 +80,8 @@ export function continueRunAsNew(
   });
 }
 
-/** A worker that still holds the workflow task must learn that it is gone. */
+/** A worker that still holds the workflow task must learn that it is gone. What arrived meanwhile is written before the end. */
 function abandonWorkflowTask(draft: Draft): void {
-  dropBuffer(draft);
   if (draft.core.workflowTask?.speculative) draft.core.workflowTask = undefined;
   if (hasStartedWorkflowTask(draft))
     failWorkflowTask(draft, { cause: WorkflowTaskFailedCause.FORCE_CLOSE_COMMAND, identity: "history-service" });
@@ -90,7 +89,8 @@ function abandonWorkflowTask(draft: Draft): void {
 
 /** Writes the last event. What depends on this run learns of it after the commit, unless the chain goes on. */
 function closeRun(draft: Draft, attributes: EventAttributes): void {
-  dropBuffer(draft);
+  // INVARIANT: what was accepted stands in history; a command that would close over it was refused.
+  assert(draft.buffered.length === 0, "no run closes while facts wait in its buffer");
   writeSpeculative(draft);
   const children = [...draft.children.values()];
   const closed = appendEvent(draft, attributes);

@@ -13,6 +13,7 @@ import { type Draft, isRunning } from "./execution.ts";
 import { scheduleWorkflowTask } from "./workflow-task.ts";
 
 export const alreadyCompleted: Refusal = notFound("workflow execution already completed");
+export const blobTooLarge: Refusal = invalidArgument("Blob data size exceeds limit.");
 
 export type Signal = Pick<SignalWorkflowExecutionRequest, "signalName" | "input" | "identity" | "header" | "requestId" | "links"> & {
   readonly externalWorkflowExecution?: WorkflowExecution;
@@ -23,7 +24,7 @@ export function signal(draft: Draft, signal: Signal): Result<void, Refusal> {
   if (!isRunning(draft)) return err(alreadyCompleted);
   const { limits } = draft.context;
   if (signal.requestId !== "" && draft.requestIds.has(signal.requestId)) return ok(undefined);
-  if (payloadsBytes(signal.input) > limits.blobSizeError) return err(invalidArgument("Blob data size exceeds limit."));
+  if (payloadsBytes(signal.input) > limits.blobSizeError) return err(blobTooLarge);
   const buffered = draft.buffered.filter((event) => event.attributes?.$case === "workflowExecutionSignaledEventAttributes").length;
   if (draft.core.signalCount + buffered >= limits.signalsPerRun)
     return err(invalidArgument("exceeded workflow execution limit for signal events"));

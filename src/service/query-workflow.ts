@@ -1,6 +1,8 @@
 import { err, ok, type Result } from "../base/result.ts";
 import { type DurationMs, secondMs } from "../base/time.ts";
+import { payloadsBytes } from "../execution/activity.ts";
 import { isRunning, type MutableState } from "../execution/execution.ts";
+import { blobTooLarge } from "../execution/signal.ts";
 import { encode, make } from "../protocol/codec.ts";
 import { TaskToken, TaskToken_Kind } from "../protocol/generated/holdfast/state/v1/state.ts";
 import { ResourceExhaustedCause, ResourceExhaustedScope } from "../protocol/generated/temporal/api/enums/v1/failed_cause.ts";
@@ -39,12 +41,13 @@ const timedOut: Refusal = { kind: "deadline-exceeded", message: "query timed out
 export const queryWorkflow =
   (engine: Engine): Services["queryWorkflow"] =>
   async (request, caller) => {
-    const { namespaces, runs } = engine;
+    const { namespaces, runs, limits } = engine;
     const namespace = namespaces.get(request.namespace);
     if (!namespace.ok) return namespace;
     const { workflowId = "", runId = "" } = request.execution ?? {};
     const { query } = request;
     if (query === undefined) return err({ kind: "invalid-argument", message: "WorkflowQuery is not set on request." });
+    if (payloadsBytes(query.queryArgs) > limits.blobSizeError) return err(blobTooLarge);
     const until = Date.now() + patienceFor(caller, queryPatience);
     let execution = { namespaceId: namespace.value.id, workflowId, runId };
     while (Date.now() < until && !caller.signal.aborted) {

@@ -1,17 +1,19 @@
 import { err, ok } from "../base/result.ts";
+import { payloadsBytes } from "../execution/activity.ts";
 import { terminateRun } from "../execution/close.ts";
 import { isRunning } from "../execution/execution.ts";
-import { alreadyCompleted } from "../execution/signal.ts";
+import { alreadyCompleted, blobTooLarge } from "../execution/signal.ts";
 import { notFound } from "../protocol/refusal.ts";
 import type { Engine } from "./engine.ts";
 import type { Services } from "./services.ts";
 
 /** Ends a workflow at once, without asking it. Refused when there is no such open execution. */
 export const terminateWorkflowExecution =
-  ({ namespaces, runs }: Engine): Services["terminateWorkflowExecution"] =>
+  ({ namespaces, runs, limits }: Engine): Services["terminateWorkflowExecution"] =>
   async (request) => {
     const namespace = namespaces.get(request.namespace);
     if (!namespace.ok) return namespace;
+    if (payloadsBytes(request.details) > limits.blobSizeError) return err(blobTooLarge);
     const { workflowId = "", runId = "" } = request.workflowExecution ?? {};
     const done = await runs.transact({ namespaceId: namespace.value.id, workflowId, runId }, (draft) => {
       const { firstExecutionRunId, reason, details, identity } = request;

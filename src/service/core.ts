@@ -192,10 +192,12 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     metrics,
     log: log.child("timers"),
     wake: async (key) => {
-      await runs.transact(key, (draft) => {
+      const woken = await runs.transact(key, (draft) => {
         wake(draft);
         return ok(undefined);
       });
+      // A run that is gone needs no waking; one that is busy is tried again.
+      if (!woken.ok && woken.error.kind === "unavailable") throw new Error(woken.error.message);
     },
   });
 

@@ -27,7 +27,7 @@ export type Reservation = {
   readonly poll: Poll;
   /** Its task is on disk. */
   deliver(handout: Handout): void;
-  /** Nothing came of it: it waits on, first in line. */
+  /** Nothing came of it: it looks again, and waits on. */
   release(): void;
 };
 
@@ -66,6 +66,8 @@ const pollerRememberedFor: DurationMs = 5 * minuteMs;
 /** Task rows held in memory per queue; the rest stays in the store until these are gone. */
 const bufferedTasksMax = 1_000;
 const pollersRememberedMax = 1_000;
+/** How long a task whose start failed waits for the next look. */
+const retryAfterMs: DurationMs = secondMs;
 /** After so many new queues those that are forgotten are looked for. */
 const sweepEvery = 64;
 
@@ -170,8 +172,9 @@ export function createMatching(deps: {
       }
       return handout;
     } catch (error) {
-      // The store failed: the row is still there, and nobody has the task.
+      // The store failed: the row is still there, and nobody has the task. Somebody else looks for it soon.
       queue.complete = false;
+      setTimeout(() => wakeOne(queue), retryAfterMs).unref();
       throw error;
     } finally {
       queue.inFlight.delete(name);

@@ -1,9 +1,11 @@
+import { assert } from "../base/assert.ts";
 import type { Admission, Admit, Caps, Marks, WantedAction } from "../execution/admission.ts";
 import type { Draft } from "../execution/execution.ts";
 import { applicationFailure } from "../execution/failures.ts";
 import { type Action, actionOf, jobHash, type Principal } from "../governance/action.ts";
 import { inputOfPayloads } from "../governance/action-input.ts";
 import { decide as decideApproval, evolve } from "../governance/approval/approval.ts";
+import { approvalEntry } from "../governance/approval/approval-entry.ts";
 import { canonicalJson } from "../governance/canonical.ts";
 import type { LedgerEntry } from "../governance/ledger/ledger.ts";
 import { type Decision, decide } from "../governance/policy/decide.ts";
@@ -80,7 +82,7 @@ export function createSafetyKernel(deps: { readonly newId: () => string; readonl
         if (granted) return { effect: "allow", marks: marksOf(decision), caps: capsOf(decision), snapshot: snapshot.hash };
         const asked = ask(wanted, draft, decision, hash);
         note.approvals.push(asked.write);
-        note.ledger.push({ namespaceId, at: now, kind: "approval-requested", runId, body: Buffer.from(canonicalJson(asked.record)) });
+        note.ledger.push(...asked.ledger);
         return { effect: "hold", marks: marksOf(decision), caps: capsOf(decision), hold: asked.hold, snapshot: snapshot.hash };
       }
     }
@@ -118,10 +120,8 @@ export function createSafetyKernel(deps: { readonly newId: () => string; readonl
       },
       context.now,
     );
-    if (!decided.ok) throw new Error(`assertion failed: a new approval was refused: ${decided.error}`);
-    const approval = decided.value.reduce<Readonly<Approval> | null>(evolve, null);
-    if (approval === null) throw new Error("assertion failed: a new approval has no first event");
-    const { expiresAt } = approval;
+    assert(decided.ok, "a new approval cannot be refused");
+    const approval = decided.value.reduce<Readonly<Approval>>(evolve, make(Approval));
     return {
       write: {
         id,
@@ -132,15 +132,14 @@ export function createSafetyKernel(deps: { readonly newId: () => string; readonl
         body: encode(Approval, approval),
         expectedVersion: 0,
       } satisfies ApprovalWrite,
-      hold: make(Hold, { approvalId: id, ruleId: decision.ruleId ?? "", reason: decision.reason, since: context.now, expiresAt }),
-      record: {
-        approval_id: id,
-        job_hash: hash,
-        snapshot: snapshot.hash,
-        rule: decision.ruleId,
+      hold: make(Hold, {
+        approvalId: id,
+        ruleId: decision.ruleId ?? "",
         reason: decision.reason,
-        activity_id: wanted.id,
-      },
+        since: context.now,
+        expiresAt: approval.expiresAt,
+      }),
+      ledger: decided.value.map((event) => approvalEntry(approval, event)),
     };
   }
 

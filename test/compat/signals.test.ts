@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { WorkflowNotFoundError } from "@temporalio/client";
-import { defaultPayloadConverter } from "@temporalio/common";
+import { defaultPayloadConverter, type WorkflowIdConflictPolicy, type WorkflowIdReusePolicy } from "@temporalio/common";
 import { describe, expect, test } from "vitest";
 import { eventNamed, eventsOf, rejectionOf, setup, unique, until } from "./kit.ts";
 import { type Activities, enough, listener, listenerAtWork, listenerInTask, note, noted } from "./workflows/signals.ts";
@@ -160,8 +160,14 @@ describe("a signal", () => {
   });
 });
 
+type StartFields = {
+  readonly startDelay?: string;
+  readonly workflowIdConflictPolicy?: WorkflowIdConflictPolicy;
+  readonly workflowIdReusePolicy?: WorkflowIdReusePolicy;
+};
+
 describe("signal with start", () => {
-  const signalWithStart = (workflowId: string, options: { taskQueue?: string; startDelay?: string } = {}) =>
+  const signalWithStart = (workflowId: string, options: StartFields = {}) =>
     compat.client.workflow.signalWithStart(listener, {
       taskQueue: compat.taskQueue,
       workflowId,
@@ -195,6 +201,30 @@ describe("signal with start", () => {
     expect(handle.signaledRunId).not.toBe(closed.firstExecutionRunId);
     await handle.signal(enough);
     expect(await handle.result()).toEqual([1]);
+  });
+
+  test("may replace the run that there is", async () => {
+    const running = await idle();
+    const handle = await signalWithStart(running.workflowId, { workflowIdConflictPolicy: "TERMINATE_EXISTING" });
+    expect(handle.signaledRunId).not.toBe(running.firstExecutionRunId);
+    const replaced = compat.client.workflow.getHandle(running.workflowId, running.firstExecutionRunId);
+    expect(await eventsOf(replaced, 5)).toBe("5 WorkflowExecutionTerminated");
+    await handle.signal(enough);
+    expect(await handle.result()).toEqual([1]);
+  });
+
+  test.each([
+    ["that may not run again", { workflowIdReusePolicy: "REJECT_DUPLICATE" }, { name: "WorkflowExecutionAlreadyStartedError" }],
+    [
+      "that must not be found running",
+      { workflowIdConflictPolicy: "FAIL" },
+      { cause: { code: 3, details: expect.stringContaining("CONFLICT_POLICY_FAIL") } },
+    ],
+  ] as const)("of a workflow %s is refused", async (_name, policy, refusal) => {
+    const closed = await idle();
+    await closed.terminate();
+    expect(await rejectionOf(signalWithStart(closed.workflowId, policy))).toMatchObject(refusal);
+    expect((await compat.client.workflow.count(`WorkflowId = '${closed.workflowId}'`)).count).toBe(1);
   });
 
   test("wakes a run out of its start delay", async () => {

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
+import { parseAction } from "./action-file.ts";
 import { parsePolicy } from "./policy.ts";
 import { printPolicy } from "./print.ts";
 import { runTests } from "./run-tests.ts";
@@ -40,6 +41,27 @@ function withoutLines(value: unknown): unknown {
   const entries = Object.entries(value).filter(([key]) => key !== "line");
   return Object.fromEntries(entries.map(([key, inner]) => [key, withoutLines(inner)]));
 }
+
+describe("the examples of docs/policy.md are right", () => {
+  const docs = readFileSync(fileURLToPath(new URL("../../../docs/policy.md", import.meta.url)), "utf8");
+  const examples = [...docs.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, example = ""]) => example);
+  const decisionOf: { readonly [key: string]: string } = {
+    approval: "require_approval",
+    constraints: "allow",
+    remediations: "deny",
+    when: "deny",
+  };
+
+  test.each(examples.map((example) => [/^\w+/m.exec(example)?.[0] ?? "", example] as const))("%s: …", (key, example) => {
+    if (key === "namespace") expect(parseAction(example).problems).toEqual([]);
+    else {
+      // An example that begins with a key of a rule is a part of one; each line that begins with `when` is one of its own.
+      const parts = key === "when" ? example.trim().split("\n") : [example.trim()];
+      const rule = (part: string): string => `rules:\n- id: example\n  decision: ${decisionOf[key]}\n${part.replace(/^/gm, "  ")}`;
+      for (const part of parts) expect(parsePolicy(key in decisionOf ? rule(part) : part).problems).toEqual([]);
+    }
+  });
+});
 
 test("JSON is read like YAML", () => {
   const { policy, problems } = parsePolicy('{"version": "1", "rules": [{"id": "a", "match": {"topics": ["job.a"]}, "decision": "allow"}]}');

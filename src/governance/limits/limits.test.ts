@@ -55,7 +55,11 @@ test("window: 2 per minute, counted from the epoch", () => {
     return allowed ? "ok" : `at ${retryAt}`;
   });
   expect(outcome).toEqual(["ok", "ok", "at 60000", "ok", "ok", "at 120000"]);
-  expect(countInWindow(null, { max: 10, per: 1_000 }, 0, 11)).toMatchObject({ allowed: false, state: { used: 0 } });
+});
+
+test("more at once than the limit holds can never be allowed", () => {
+  expect(countInWindow(null, { max: 10, per: 1_000 }, 0, 11)).toMatchObject({ allowed: false, retryAt: null, state: { used: 0 } });
+  expect(takeTokens(null, { max: 10, per: 1_000, burst: 10 }, 0, 11)).toMatchObject({ allowed: false, retryAt: null });
 });
 
 describe("circuit breaker: opens after 3 failures in 10 s, for 30 s, closes after 2 of 2 probes", () => {

@@ -5,18 +5,17 @@ export type BucketLimit = { readonly max: number; readonly per: DurationMs; read
 /** How many tokens were there, and when. Null before the first action: the bucket is full. */
 export type Bucket = { readonly tokens: number; readonly at: EpochMs };
 
-/** `retryAt` is when the same request could be allowed if nobody else asks; null when it is allowed now. */
+/** `retryAt` is when the same request could be allowed if nobody else asks; null when it is allowed now, or never can be. */
 export type Admission<S> = { readonly state: S; readonly allowed: boolean; readonly retryAt: EpochMs | null };
 
 /** Takes `count` tokens, or none. A clock that was set back refills nothing until it has caught up. */
 export function takeTokens(bucket: Bucket | null, { max, per, burst }: BucketLimit, now: EpochMs, count = 1): Admission<Bucket> {
   const at = Math.max(now, bucket?.at ?? now);
   const tokens = bucket === null ? burst : Math.min(burst, bucket.tokens + ((at - bucket.at) * max) / per);
-  // A count above the burst can never be served: it waits for a full bucket and is then refused again, as the caller ought to know.
   if (tokens >= count) return { state: { tokens: tokens - count, at }, allowed: true, retryAt: null };
   // The state stays: refilling it bit by bit would add up rounding errors.
   const state = bucket ?? { tokens, at };
-  return { state, allowed: false, retryAt: state.at + Math.ceil(((count - state.tokens) * per) / max) };
+  return { state, allowed: false, retryAt: count > burst ? null : state.at + Math.ceil(((count - state.tokens) * per) / max) };
 }
 
 /** At most `max` in each window of `per`, counted from the epoch: days end at midnight UTC. */
@@ -28,5 +27,5 @@ export function countInWindow(window: Window | null, { max, per }: WindowLimit, 
   const start = Math.max(Math.floor(now / per) * per, window?.start ?? Number.NEGATIVE_INFINITY);
   const used = window?.start === start ? window.used : 0;
   if (used + count <= max) return { state: { start, used: used + count }, allowed: true, retryAt: null };
-  return { state: { start, used }, allowed: false, retryAt: start + per };
+  return { state: { start, used }, allowed: false, retryAt: count > max ? null : start + per };
 }

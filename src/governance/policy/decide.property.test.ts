@@ -42,11 +42,17 @@ const policySource = fc
     default_decision: one("allow", "deny"),
     mode: one("enforce", "observe"),
     order: one(0, 1, 2),
-    canary: fc.constant(undefined),
+    canary: optional(one(30, 70)),
     tenants: one({}, { t1: { deny_topics: ["a"] } }, { t2: { allow_topics: ["*"], max_concurrent_jobs: 3 } }),
     actions: one([], [{ match: { names: ["N*"] }, topic: "a.x", risk_tags: ["prod"] }]),
   })
-  .map((fields) => JSON.stringify({ ...fields, rules: fields.rules.map((one, index) => ({ id: `r${index}`, ...one })) }));
+  .map((fields) =>
+    JSON.stringify({
+      ...fields,
+      ...(fields.canary === undefined ? {} : { mode: "enforce" }),
+      rules: fields.rules.map((one, index) => ({ id: `r${index}`, ...one })),
+    }),
+  );
 
 const policy = policySource.map((source) => {
   const parsed = parsePolicy(source).policy;
@@ -64,6 +70,7 @@ const action: fc.Arbitrary<Action> = fc
     riskTags: fc.subarray(["prod", "money", "secrets"]),
     requires: fc.subarray(["net", "gpu"]),
     labels: fc.dictionary(one("env", "team"), one("x", "y")).map((labels) => new Map(Object.entries(labels))),
+    workflowId: one("", "w1", "w2", "w3"),
     attempt: one(1, 2),
     input: one([{ n: 1 }], [{ n: 5, m: 1 }], [{}]).map((args) => inputOfValues(args)),
   })

@@ -53,8 +53,8 @@ export function wake(draft: Draft): void {
   for (const activity of [...draft.activities.values()]) {
     if (activityWakeAt(activity) <= now) wakeActivity(draft, activity);
   }
-  const taskDue = workflowTaskDue(draft);
-  if (taskDue > 0 && taskDue <= now) wakeWorkflowTask(draft);
+  // A speculative task becomes a normal one first, and that may have waited too long as well.
+  for (let due = workflowTaskDue(draft); due > 0 && due <= now; due = workflowTaskDue(draft)) wakeWorkflowTask(draft);
 }
 
 /** Due timers fire in the order in which they were due. */

@@ -40,6 +40,8 @@ describe("the delay before the next attempt", () => {
     [{}, 2_000, "100 s"],
     [{ initialInterval: seconds(3), backoffCoefficient: 1 }, 50, "3 s"],
     [{ initialInterval: seconds(3), backoffCoefficient: 1.5 }, 2, "4.5 s"],
+    [{ initialInterval: seconds(1), backoffCoefficient: 1.5 }, 5, "5.063 s"], // whole milliseconds
+    [{ initialInterval: toProtoTime(0.4), backoffCoefficient: 1 }, 1, "0.001 s"],
     [{ initialInterval: seconds(3), maximumInterval: seconds(5) }, 2, "5 s"],
   ] as const)("%j after attempt %i: %s", (fields, number, delay) => {
     expect(decided({ policy: policy(fields), number })).toBe(delay);

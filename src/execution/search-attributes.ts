@@ -149,7 +149,10 @@ export function decodeSearchAttributes(
 export function withTypes(message: SearchAttributes, types: SearchAttributeTypes): SearchAttributes {
   const typed = Object.entries(message.indexedFields).map(([name, payload]): [string, Payload] => {
     const type = types.get(name);
-    return [name, type === undefined ? payload : { ...payload, metadata: { ...payload.metadata, type: Buffer.from(typeName(type)) } }];
+    return [
+      name,
+      type === undefined ? payload : { ...payload, metadata: { ...payload.metadata, type: new TextEncoder().encode(typeName(type)) } },
+    ];
   });
   return { indexedFields: Object.fromEntries(typed) };
 }

@@ -1,5 +1,6 @@
 import type { WorkflowHandle } from "@temporalio/client";
 import { defineSearchAttributeKey, SearchAttributeType, TypedSearchAttributes } from "@temporalio/common";
+import { temporal } from "@temporalio/proto";
 import type { ChildWorkflowCancellationType, ParentClosePolicy } from "@temporalio/workflow";
 import { describe, expect, test } from "vitest";
 import { causesOf, eventNamed, eventsOf, rejectionOf, setup, unique, until } from "./kit.ts";
@@ -209,6 +210,63 @@ describe("when the parent closes", () => {
       args: ["Ada"],
     });
     expect(await later.result()).toBe("Ada of undefined");
+  });
+});
+
+describe("while the parent is in a workflow task", () => {
+  /** A parent that has asked for a child and is at its next workflow task already, held as a worker would. */
+  const parentInTask = async () => {
+    const taskQueue = unique("parents");
+    const parent = await compat.start(runsChild, { taskQueue, args: ["any", []] });
+    const { workflowService } = compat.client;
+    const { taskToken } = await workflowService.pollWorkflowTaskQueue({ namespace: "default", taskQueue: { name: taskQueue } });
+    const childId = unique("in-task");
+    const answer = await workflowService.respondWorkflowTaskCompleted({
+      namespace: "default",
+      taskToken,
+      returnNewWorkflowTask: true,
+      forceCreateNewWorkflowTask: true,
+      commands: [
+        {
+          commandType: temporal.api.enums.v1.CommandType.COMMAND_TYPE_START_CHILD_WORKFLOW_EXECUTION,
+          startChildWorkflowExecutionCommandAttributes: {
+            workflowId: childId,
+            workflowType: { name: patientChild.name },
+            taskQueue: { name: "nobody" },
+          },
+        },
+      ],
+    });
+    await until(() =>
+      handleOf(childId)
+        .describe()
+        .catch(() => false),
+    );
+    return { parent, childId, taskToken: answer.workflowTask?.taskToken ?? null };
+  };
+  const held = "5 StartChildWorkflowExecutionInitiated, 6 WorkflowTaskScheduled, 7 WorkflowTaskStarted";
+
+  test("the start and the end of its child wait for their ids, and name each other", async () => {
+    const { parent, childId, taskToken } = await parentInTask();
+    await handleOf(childId).terminate();
+    expect(await eventsOf(parent, 5)).toBe(held);
+    await until(async () => (await parent.describe()).raw.pendingChildren?.length);
+    await compat.client.workflowService.respondWorkflowTaskCompleted({ namespace: "default", taskToken });
+    await eventNamed(parent, "ChildWorkflowExecutionTerminated");
+    expect(await eventsOf(parent, 8)).toMatch(
+      /^8 WorkflowTaskCompleted, 9 ChildWorkflowExecutionStarted, (10 WorkflowTaskScheduled, 11|10) ChildWorkflowExecutionTerminated/,
+    );
+    const { childWorkflowExecutionTerminatedEventAttributes: terminated } = await eventNamed(parent, "ChildWorkflowExecutionTerminated");
+    expect(terminated).toMatchObject({ workflowExecution: { workflowId: childId } });
+    expect([Number(terminated?.initiatedEventId), Number(terminated?.startedEventId)]).toEqual([5, 9]);
+    await parent.terminate();
+  });
+
+  test("its end also ends a child whose start is not yet in its history", async () => {
+    const { parent, childId } = await parentInTask();
+    await parent.terminate();
+    expect(await eventsOf(parent, 8)).toBe("8 WorkflowTaskFailed, 9 ChildWorkflowExecutionStarted, 10 WorkflowExecutionTerminated");
+    expect(await closed(handleOf(childId))).toBe("TERMINATED");
   });
 });
 

@@ -139,10 +139,15 @@ export const compiledGlobs = (patterns: readonly string[]): readonly Glob[] => p
 
 const labelsAre = (labels: ReadonlyMap<string, string>): Condition => {
   const entries = [...labels];
+  const pairs = entries.map(([name, value]) => ({ name, value }));
   return {
     field: "labels",
     wanted: entries.map(([name, value]) => `${name}=${value}`).join(", "),
-    holds: ({ action }) => entries.every(([name, value]) => action.labels.get(name) === value),
+    // A loop: where no rule names a topic, this is what a decision consists of.
+    holds: ({ action }) => {
+      for (const { name, value } of pairs) if (action.labels.get(name) !== value) return false;
+      return true;
+    },
     found: ({ action }) => written(entries.map(([name]) => `${name}=${action.labels.get(name) ?? "(none)"}`)),
   };
 };

@@ -17,41 +17,35 @@ export type Decision = Outcome & {
  * Decides an action: rules in order, the first that matches and is enforced. Depends on nothing but its arguments. What cannot be told
  * denies, and says so.
  */
-export function decide(snapshot: Snapshot, action: Action): Decision {
+export const decide = (snapshot: Snapshot, action: Action): Decision => search(snapshot, action, indexed);
+
+/** `decide` without the index: every rule in turn. For explaining, and for holding the index to account. */
+export const decideByScan = (snapshot: Snapshot, action: Action): Decision => search(snapshot, action, scanned);
+
+/** Which rules are tried, and what of them is still to be asked. */
+type Way = {
+  candidates(snapshot: Snapshot, topic: string): readonly CompiledRule[];
+  conditions(rule: CompiledRule): readonly Condition[];
+};
+const indexed: Way = { candidates: ({ index }, topic) => index.candidates(topic), conditions: (rule) => rule.furtherConditions };
+const scanned: Way = { candidates: ({ rules }) => rules, conditions: (rule) => rule.conditions };
+
+function search(snapshot: Snapshot, action: Action, way: Way): Decision {
   try {
-    return decideBy(
-      snapshot,
-      action,
-      (topic) => snapshot.index.candidates(topic),
-      (rule) => rule.furtherConditions,
-    );
+    return firstMatch(snapshot, action, way);
   } catch (error) {
     const outcome = plainOutcome("DENY", `deciding failed: ${error instanceof Error ? error.message : String(error)}`);
     return decisionOf(snapshot, action, outcome, null);
   }
 }
 
-/** `decide` without the index: every rule in turn. For explaining, and for holding the index to account. */
-export const decideByScan = (snapshot: Snapshot, action: Action): Decision =>
-  decideBy(
-    snapshot,
-    action,
-    () => snapshot.rules,
-    (rule) => rule.conditions,
-  );
-
-function decideBy(
-  snapshot: Snapshot,
-  given: Action,
-  candidates: (topic: string) => readonly CompiledRule[],
-  conditions: (rule: CompiledRule) => readonly Condition[],
-): Decision {
+function firstMatch(snapshot: Snapshot, given: Action, { candidates, conditions }: Way): Decision {
   const action = described(snapshot, given);
   if ("unclear" in action) return decisionOf(snapshot, given, plainOutcome("DENY", `deciding failed: ${action.unclear}`), null);
   if (snapshot.unpublished !== null) return decisionOf(snapshot, action, snapshot.unpublished, null);
   const view = new ActionView(action);
   let observed: Outcome | null = null;
-  for (const rule of candidates(action.topic)) {
+  for (const rule of candidates(snapshot, action.topic)) {
     const matched = matches(conditions(rule), view);
     if (matched === false) continue;
     const outcome = outcomeFor(snapshot, matched === true ? rule.outcome : unclearOutcome(rule, matched), view.tenant);

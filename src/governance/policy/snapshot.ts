@@ -74,7 +74,7 @@ export function snapshotOf(bundles: readonly Bundle[]): Snapshot {
   const sorted = [...bundles].sort((a, b) => a.policy.order - b.policy.order || Buffer.compare(Buffer.from(a.id), Buffer.from(b.id)));
   const rules = [...sorted.flatMap(refusals), ...sorted.flatMap(ownRules), ...sorted.flatMap(tenantAllowances)];
   return {
-    hash: sha256Hex(canonicalJson(sorted.map(contentOf))),
+    hash: sha256Hex(canonicalJson(["holdfast.policy/1", ...sorted.map(contentOf)])),
     version: sorted.find(({ policy }) => policy.version !== "")?.policy.version ?? "",
     bundles: sorted,
     rules,
@@ -113,10 +113,22 @@ const hasSay = ({ policy }: Bundle): boolean =>
 
 const bundleRollout = ({ id, policy }: Bundle): Rollout => rolloutOf(policy.mode, policy.canary, id);
 
-/** What of a bundle decides: neither its tests nor where in the file something stands. */
+/**
+ * What of a bundle decides: neither its tests nor where in the file something stands. What it does not say is left out, so that a policy
+ * keeps its hash when the language learns a new word.
+ */
 function contentOf({ id, policy }: Bundle): object {
   const { tests: _, description: __, rules, ...rest } = policy;
-  return { id, ...rest, rules: rules.filter(({ enabled }) => enabled).map(({ line: _, description: __, ...rule }) => rule) };
+  const deciding = rules.filter(({ enabled }) => enabled).map(({ line: _, description: __, enabled: ___, ...rule }) => said(rule));
+  return { id, ...said({ ...rest, rules: deciding }) };
+}
+
+const said = (fields: object): object => Object.fromEntries(Object.entries(fields).filter(([, value]) => !saysNothing(value)));
+
+function saysNothing(value: unknown): boolean {
+  if (value instanceof Map) return value.size === 0;
+  if (Array.isArray(value)) return value.length === 0;
+  return value === null || value === "" || (typeof value === "object" && Object.keys(value).length === 0);
 }
 
 const ownRules = (bundle: Bundle): readonly CompiledRule[] =>

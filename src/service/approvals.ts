@@ -25,13 +25,14 @@ export type Approvals = {
     after: string | null;
     limit: number;
   }): Promise<Result<{ approvals: readonly Approval[]; next: string | null }, ApprovalsRefusal>>;
-  get(id: string): Promise<Result<Approval, ApprovalsRefusal>>;
+  /** Another namespace's is as good as none. */
+  get(of: { namespace: string; id: string }): Promise<Result<Approval, ApprovalsRefusal>>;
   /**
    * Counts a vote. The one that completes the quorum releases the activity, a rejection fails it; vote, effect and ledger entries are one
    * commit. A grant is void when the action is no longer the one that was asked for, or when the policy now in force denies it.
    */
   vote(
-    id: string,
+    of: { namespace: string; id: string },
     vote: { voter: Principal; verdict: "grant" | "reject"; reason: string; jobHash: string | null; policySnapshot: string | null },
   ): Promise<Result<Approval, ApprovalsRefusal>>;
 };
@@ -47,6 +48,13 @@ export function createApprovals(deps: {
   readonly kernel: SafetyKernel;
 }): Approvals {
   const { store, clock, runs, namespaces, kernel } = deps;
+
+  async function find({ namespace, id }: { namespace: string; id: string }): Promise<Result<StoredApproval, ApprovalsRefusal>> {
+    const found = namespaces.get(namespace);
+    if (!found.ok) return err("no-such-namespace");
+    const stored = await store.readApproval(id);
+    return stored?.run.namespaceId === found.value.id ? ok(stored) : err("no-such-approval");
+  }
 
   async function settleVote(
     stored: StoredApproval,
@@ -105,17 +113,17 @@ export function createApprovals(deps: {
       });
       return ok({ approvals: page.approvals.map(decodeApproval), next: page.next });
     },
-    get: async (id) => {
-      const stored = await store.readApproval(id);
-      return stored === null ? err("no-such-approval") : ok(decodeApproval(stored));
+    get: async (of) => {
+      const stored = await find(of);
+      return stored.ok ? ok(decodeApproval(stored.value)) : stored;
     },
-    vote: async (id, { voter, verdict, reason, jobHash, policySnapshot }) => {
+    vote: async (of, { voter, verdict, reason, jobHash, policySnapshot }) => {
       const request = { type: "vote", voter, verdict, reason, seen: { jobHash, policySnapshot } } as const;
       for (let attempt = 1; attempt <= attemptsMax; attempt++) {
-        const stored = await store.readApproval(id);
-        if (stored === null) return err("no-such-approval");
+        const stored = await find(of);
+        if (!stored.ok) return stored;
         try {
-          return await settleVote(stored, request);
+          return await settleVote(stored.value, request);
         } catch (error) {
           if (!(error instanceof NotCommitted)) throw error;
         }

@@ -22,6 +22,7 @@ import {
   respondActivityTaskFailedById,
 } from "./activity-tasks.ts";
 import { type Approvals, createApprovals } from "./approvals.ts";
+import { type Audit, createAudit } from "./audit.ts";
 import type { Clock } from "./clock.ts";
 import { createCommitter } from "./committer.ts";
 import { deleteWorkflowExecution } from "./delete-workflow-execution.ts";
@@ -90,6 +91,7 @@ export type Core = {
   /** Decides actions; other snapshots are put in force through it. */
   readonly kernel: SafetyKernel;
   readonly approvals: Approvals;
+  readonly audit: Audit;
   /** Appends to the ledger what belongs to no run. */
   record(entry: LedgerEntry): Promise<void>;
   /** Whether a worker has or could have something to do right now. */
@@ -237,6 +239,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     kernel,
     record: (entry) => runs.submit([], { ledger: [entry] }),
     approvals: createApprovals({ store, clock, runs, namespaces, kernel }),
+    audit: createAudit({ store, namespaces }),
     isBusy: () => (busy !== null && busy.size > 0) || !transfer.idle,
     nextWake: () => wakes.next(),
     clockJumped: () => wakes.recheck(),

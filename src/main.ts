@@ -98,8 +98,11 @@ async function start(config: Config): Promise<Holdfast> {
       limits: { receiveBytesMax: config.limits.grpcReceiveBytes, openPollsMax: config.limits.openPolls },
       ...(skipping === null ? {} : { testService: createTestServices(skipping) }),
     });
+    const api = async () => (await import("./edge/rest/rest.ts")).createRestApi({ services: core, log: log.child("api") });
     const http =
-      config.httpPort === null ? null : await startHttpEdge({ host: config.ip, port: config.httpPort, ready: () => ready, metrics });
+      config.httpPort === null
+        ? null
+        : await startHttpEdge({ host: config.ip, port: config.httpPort, ready: () => ready, metrics, api, log });
     ready = true;
     log.info("server started", { address: temporal.address, httpAddress: http?.address ?? null, db: config.db });
     return {

@@ -32,6 +32,8 @@ const arrows: { readonly [part: string]: readonly string[] } = {
   ],
   // Of the store, an edge knows the error by which it fails: unavailable on the wire, unlike a bug.
   "src/edge": ["src/base", "src/protocol", "src/service", "src/telemetry", "src/store"],
+  // It shows decisions, approvals and ledger entries in full, and asks the policy in force, which is a pure function.
+  "src/edge/rest": ["src/base", "src/protocol", "src/governance", "src/governance/ledger", "src/service", "src/telemetry", "src/store"],
   "src/config": ["src/base", "src/execution"],
   "src/version.ts": [],
   "src/main.ts": ["src"],
@@ -46,9 +48,10 @@ const homes: { readonly [dependency: string]: readonly string[] } = {
   "@bufbuild/protobuf": ["src/protocol", "src/edge/temporal"],
   "better-sqlite3": ["src/store/sqlite"],
   commander: ["src/cli"],
+  fastify: ["src/edge/rest"],
   pino: ["src/telemetry"],
   yaml: ["src/config", "src/governance"],
-  zod: ["src/config"],
+  zod: ["src/config", "src/edge/rest"],
 };
 
 type Import = { readonly from: string; readonly specifier: string };

@@ -1,10 +1,23 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type HttpEdge, startHttpEdge } from "./server.ts";
+import { silentLog } from "../../telemetry/log.ts";
+import { type Api, type HttpEdge, type HttpEdgeOptions, startHttpEdge } from "./server.ts";
+
+const start = (options: Partial<HttpEdgeOptions>): Promise<HttpEdge> =>
+  startHttpEdge({
+    host: "127.0.0.1",
+    port: 0,
+    ready: () => true,
+    metrics: { render: () => "commits_total 3\n" },
+    api: async () => echo,
+    log: silentLog,
+    ...options,
+  });
+const echo: Api = { handle: (request, response) => void response.end(`${request.method} ${request.url}`) };
 
 let ready = true;
 let edge: HttpEdge;
 beforeAll(async () => {
-  edge = await startHttpEdge({ host: "127.0.0.1", port: 0, ready: () => ready, metrics: { render: () => "commits_total 3\n" } });
+  edge = await start({ ready: () => ready });
 });
 afterAll(() => edge.stop());
 
@@ -29,6 +42,7 @@ test.each([
 
 test.each([
   ["GET", "/", 404, "there is nothing at `/`"],
+  ["GET", "/apiary", 404, "there is nothing at `/apiary`"],
   ["GET", "/toString", 404, "there is nothing at `/toString`"],
   ["POST", "/metrics", 405, "`/metrics` is read with GET"],
 ] as const)("%s %s is a problem: %i", async (method, path, status, detail) => {
@@ -39,6 +53,29 @@ test.each([
 
 test("a port in use is refused", async () => {
   const port = Number(edge.address.split(":").at(-1));
-  const second = startHttpEdge({ host: "127.0.0.1", port, ready: () => true, metrics: { render: () => "" } });
-  await expect(second).rejects.toMatchObject({ code: "EADDRINUSE" });
+  await expect(start({ port })).rejects.toMatchObject({ code: "EADDRINUSE" });
+});
+
+test("the API is loaded once, when it is asked for, and gets requests as they are", async () => {
+  let loaded = 0;
+  const other = await start({
+    api: async () => {
+      loaded++;
+      return echo;
+    },
+  });
+  expect(loaded).toBe(0);
+  const answers = await Promise.all(["a?b=1", "c"].map((path) => fetch(`http://${other.address}/api/${path}`, { method: "POST" })));
+  expect(await Promise.all(answers.map((answer) => answer.text()))).toEqual(["POST /api/a?b=1", "POST /api/c"]);
+  expect(loaded).toBe(1);
+  await other.stop();
+});
+
+test("an API that cannot be loaded is a problem, and the rest of the port goes on", async () => {
+  const other = await start({ api: () => Promise.reject(new Error("no such file")) });
+  const response = await fetch(`http://${other.address}/api/v1/approvals`);
+  expect(response.status).toBe(500);
+  expect(await response.json()).toMatchObject({ code: "internal" });
+  expect((await fetch(`http://${other.address}/healthz`)).status).toBe(200);
+  await other.stop();
 });

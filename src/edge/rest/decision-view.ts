@@ -1,0 +1,65 @@
+import type { Constraints } from "../../governance/policy/constraints.ts";
+import { isUnconstrained } from "../../governance/policy/constraints.ts";
+import type { Decision } from "../../governance/policy/decide.ts";
+import type { Effect } from "../../governance/policy/effect.ts";
+
+/** Source: cordum.agent.v1.DecisionType. */
+const decisionTypes: { readonly [E in Effect]: string } = {
+  ALLOW: "DECISION_TYPE_ALLOW",
+  DENY: "DECISION_TYPE_DENY",
+  REQUIRE_APPROVAL: "DECISION_TYPE_REQUIRE_HUMAN",
+  THROTTLE: "DECISION_TYPE_THROTTLE",
+  ALLOW_WITH_CONSTRAINTS: "DECISION_TYPE_ALLOW_WITH_CONSTRAINTS",
+};
+
+/** A decision as the JSON form of cordum.agent.v1.PolicyCheckResponse, all fields present; from `bundle` on they are ours. */
+export const decisionView = (decision: Decision) => ({
+  decision: decisionTypes[decision.effect],
+  reason: decision.reason,
+  redactedContextPtr: "",
+  policySnapshot: decision.snapshot,
+  ruleId: decision.ruleId ?? "",
+  constraints: isUnconstrained(decision.constraints) ? null : constraintsView(decision.constraints),
+  approvalRequired: decision.effect === "REQUIRE_APPROVAL",
+  approvalRef: "",
+  remediations: decision.remediations.map((remediation) => ({
+    id: remediation.id ?? "",
+    title: remediation.title ?? "",
+    summary: remediation.summary ?? "",
+    replacementTopic: remediation.replacementTopic ?? "",
+    replacementCapability: remediation.replacementCapability ?? "",
+    addLabels: Object.fromEntries(remediation.addLabels ?? []),
+    removeLabels: remediation.removeLabels ?? [],
+  })),
+  bundle: decision.bundle ?? "",
+  topic: decision.action.topic,
+  approval: decision.approval,
+  delayMs: decision.delay,
+  observed:
+    decision.observed === null
+      ? null
+      : { decision: decisionTypes[decision.observed.effect], reason: decision.observed.reason, ruleId: decision.observed.ruleId ?? "" },
+});
+
+/** Zero is no limit. 64-bit numbers are texts, as in every JSON form of a protocol buffer. */
+const constraintsView = ({ budgets, sandbox, toolchain, diff, redactionLevel, ...ours }: Constraints): object => ({
+  budgets: {
+    maxRuntimeMs: String(budgets?.maxRuntimeMs ?? 0),
+    maxRetries: Math.max(0, (budgets?.maxAttempts ?? 1) - 1),
+    maxArtifactBytes: String(budgets?.maxArtifactBytes ?? 0),
+    maxConcurrentJobs: budgets?.maxConcurrentJobs ?? 0,
+    maxAttempts: budgets?.maxAttempts ?? 0,
+    maxInputBytes: String(budgets?.maxInputBytes ?? 0),
+    maxOutputBytes: String(budgets?.maxOutputBytes ?? 0),
+  },
+  sandbox: {
+    isolated: sandbox?.isolated ?? false,
+    networkAllowlist: sandbox?.networkAllowlist ?? [],
+    fsReadOnly: sandbox?.fsReadOnly ?? [],
+    fsReadWrite: sandbox?.fsReadWrite ?? [],
+  },
+  toolchain: { allowedTools: toolchain?.allowedTools ?? [], allowedCommands: toolchain?.allowedCommands ?? [] },
+  diff: { maxFiles: diff?.maxFiles ?? 0, maxLines: diff?.maxLines ?? 0, denyPathGlobs: diff?.denyPathGlobs ?? [] },
+  redactionLevel: redactionLevel ?? "",
+  ...ours,
+});

@@ -1,0 +1,8 @@
+import type { IncomingHttpHeaders } from "node:http";
+
+/** Without spaces around it; null when it is not there, or is empty. */
+export function headerOf(headers: IncomingHttpHeaders, name: string): string | null {
+  const value = headers[name];
+  const text = (typeof value === "string" ? value : (value?.[0] ?? "")).trim();
+  return text === "" ? null : text;
+}

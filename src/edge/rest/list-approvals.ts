@@ -1,0 +1,34 @@
+import * as z from "zod/mini";
+import { err, ok } from "../../base/result.ts";
+import { approvalView } from "./approval-view.ts";
+import { problemOf } from "./problem.ts";
+import { flag, text, wholeNumber } from "./query.ts";
+import { paged, route } from "./route.ts";
+import { tenantOf } from "./tenant.ts";
+
+const limitMax = 100;
+
+/** What waits for people, oldest first. */
+export const listApprovals = route({
+  method: "GET",
+  path: "/api/v1/approvals",
+  query: z.strictObject({
+    include_resolved: z.optional(flag),
+    limit: z.optional(wholeNumber(1, limitMax)),
+    cursor: z.optional(text),
+  }),
+  handle: async ({ headers, query: { include_resolved, limit, cursor } }, { approvals }) => {
+    const read = await paged(() =>
+      approvals.list({
+        namespace: tenantOf(headers),
+        all: include_resolved ?? false,
+        limit: limit ?? limitMax,
+        after: cursor ?? null,
+      }),
+    );
+    if (!read.ok) return read;
+    if (!read.value.ok) return err(problemOf(read.value.error));
+    const { approvals: items, next } = read.value.value;
+    return ok({ json: { items: items.map(approvalView), next_cursor: next } });
+  },
+});

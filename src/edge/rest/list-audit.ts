@@ -1,0 +1,24 @@
+import * as z from "zod/mini";
+import { err, ok } from "../../base/result.ts";
+import { auditPageMax } from "../../service/audit.ts";
+import { auditParameters, auditQuery, entryJson } from "./audit-query.ts";
+import { problemOf } from "./problem.ts";
+import { text, wholeNumber } from "./query.ts";
+import { paged, route } from "./route.ts";
+
+const limitDefault = 100;
+
+/** Entries of the ledger, oldest first. */
+export const listAudit = route({
+  method: "GET",
+  path: "/api/v1/audit",
+  query: z.strictObject({ ...auditParameters, limit: z.optional(wholeNumber(1, auditPageMax)), cursor: z.optional(text) }),
+  handle: async ({ headers, query: { limit, cursor, ...parameters } }, { audit }) => {
+    const page = { ...auditQuery(headers, parameters), limit: limit ?? limitDefault, after: cursor ?? null };
+    const read = await paged(() => audit.list(page));
+    if (!read.ok) return read;
+    if (!read.value.ok) return err(problemOf(read.value.error));
+    const { entries, next } = read.value.value;
+    return ok({ json: { items: entries.map((entry): unknown => JSON.parse(entryJson(entry))), next_cursor: next } });
+  },
+});

@@ -1,0 +1,47 @@
+import { STATUS_CODES } from "node:http";
+import type { ApprovalsRefusal } from "../../service/approvals.ts";
+import type { AuditRefusal } from "../../service/audit.ts";
+
+/** Why a request is not answered, as RFC 9457 has it. Programs match on `code`, which never changes; people read `detail`. */
+export type Problem = {
+  readonly status: number;
+  readonly code: string;
+  readonly detail: string;
+  /** Of bad input: what is wrong where. */
+  readonly errors?: readonly { readonly detail: string; readonly pointer: string }[];
+};
+
+export const problemType = "application/problem+json";
+
+export const problemBody = ({ status, ...rest }: Problem): object => ({ title: STATUS_CODES[status] ?? "Error", status, ...rest });
+
+type Refusal = ApprovalsRefusal | AuditRefusal;
+
+const refusals: { readonly [R in Refusal]: readonly [status: number, detail: string] } = {
+  "no-such-namespace": [404, "this tenant does not exist"],
+  "no-such-approval": [404, "this tenant has no such approval"],
+  "self-approval": [403, "nobody grants what they asked for themselves"],
+  "not-an-approver": [403, "the rule asks other approvers"],
+  "not-a-person": [403, "the rule asks for people to grant this"],
+  "already-requested": [409, "this approval has been asked for before"],
+  "not-pending": [409, "this approval has ended"],
+  "not-granted": [409, "this approval is not granted"],
+  "already-used": [409, "this grant has been used"],
+  "job-hash-mismatch": [409, "the action is not the one with this job hash: look at the approval again"],
+  "snapshot-mismatch": [409, "the approval was asked for under another policy snapshot: look at it again"],
+  "too-late": [409, "the activity no longer waits, or the time for deciding is over"],
+  "already-voted": [409, "this principal has voted"],
+  "already-delegated": [409, "this principal has handed the right to decide over to another one"],
+  "too-many-delegations": [409, "the right to decide has been handed over too often"],
+  "bad-delegate": [400, "the right to decide cannot go to this principal"],
+  "reason-required": [400, "the rule wants a reason with every vote"],
+  "bad-reason": [400, "the reason is too long, or not well-formed Unicode"],
+  busy: [503, "others are deciding on this at the same moment: try again"],
+};
+
+export function problemOf(refusal: Refusal): Problem {
+  const [status, detail] = refusals[refusal];
+  return { status, code: refusal, detail };
+}
+
+export const badRequest = (code: string, detail: string): Problem => ({ status: 400, code, detail });

@@ -1,0 +1,90 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { Readable } from "node:stream";
+import { type FastifyReply, fastify } from "fastify";
+import { StoreError } from "../../store/store.ts";
+import type { Log } from "../../telemetry/log.ts";
+import { badRequest, type Problem, problemBody, problemType } from "./problem.ts";
+import type { Answer, RestServices } from "./route.ts";
+import { routes } from "./routes.ts";
+
+/** Everything under `/api/`, for a server that hands its requests over. */
+export type RestApi = {
+  handle(request: IncomingMessage, response: ServerResponse): void;
+};
+
+/** Larger requests are refused. */
+export const bodyBytesMax = 2 ** 20;
+
+/** Builds the REST API over the use cases of a server. It has no port of its own. */
+export async function createRestApi({ services, log }: { services: RestServices; log: Log }): Promise<RestApi> {
+  const app = fastify({
+    logger: false,
+    bodyLimit: bodyBytesMax,
+    frameworkErrors: (error, _, reply) => sendProblem(reply, problemOfError(error)),
+  });
+  const parseJson = app.getDefaultJsonParser("error", "error");
+  app.removeAllContentTypeParsers();
+  // A request without content may still say that it is JSON.
+  app.addContentTypeParser("application/json", { parseAs: "string" }, (request, body: string, done) =>
+    body === "" ? done(null, undefined) : parseJson(request, body, done),
+  );
+  app.setNotFoundHandler((request, reply) =>
+    sendProblem(reply, {
+      status: 404,
+      code: "no-such-endpoint",
+      detail: `there is nothing at \`${request.method} ${pathOf(request.url)}\``,
+    }),
+  );
+  app.setErrorHandler((error, request, reply) => {
+    const problem = problemOfError(error);
+    if (problem.status >= 500) log.error("request failed", { method: request.method, path: pathOf(request.url) }, error);
+    return sendProblem(reply, problem);
+  });
+  for (const { method, path, answer } of routes) {
+    app.route({
+      method,
+      url: path,
+      handler: async ({ headers, params, query, body }, reply) => {
+        const answered = await answer({ headers, params, query, body }, services);
+        return answered.ok ? send(reply, answered.value, log) : sendProblem(reply, answered.error);
+      },
+    });
+  }
+  await app.ready();
+  return { handle: app.routing };
+}
+
+function send(reply: FastifyReply, answer: Answer, log: Log): FastifyReply {
+  reply.header("cache-control", "no-store");
+  if ("json" in answer) return reply.send(answer.json);
+  const lines = Readable.from(answer.lines, { objectMode: false });
+  lines.on("error", (error) => log.error("export broke off", { path: pathOf(reply.request.url) }, error));
+  return reply
+    .type("application/x-ndjson")
+    .header("content-disposition", `attachment; filename*=UTF-8''${encodeURIComponent(answer.fileName)}`)
+    .send(lines);
+}
+
+const sendProblem = (reply: FastifyReply, problem: Problem): FastifyReply =>
+  reply.status(problem.status).type(problemType).header("cache-control", "no-store").send(problemBody(problem));
+
+const pathOf = (url: string): string => url.split("?", 1)[0] ?? "/";
+
+/** What went wrong before a route saw the request, or inside it. */
+function problemOfError(error: unknown): Problem {
+  if (error instanceof StoreError) return { status: 503, code: "unavailable", detail: "the database cannot be used right now" };
+  const { code, statusCode = 500 } = error as { readonly code?: string; readonly statusCode?: number };
+  const known = code === undefined ? undefined : libraryProblems[code];
+  if (known !== undefined) return known;
+  if (error instanceof SyntaxError) return badJson;
+  if (statusCode >= 400 && statusCode < 500) return { status: statusCode, code: "bad-request", detail: "the request cannot be understood" };
+  return { status: 500, code: "internal", detail: "something went wrong here, and is in the server's log" };
+}
+
+const badJson = badRequest("bad-json", "the body is not JSON");
+const libraryProblems: { readonly [code: string]: Problem } = {
+  FST_ERR_CTP_BODY_TOO_LARGE: { status: 413, code: "too-large", detail: `the body is larger than ${bodyBytesMax} bytes` },
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: { status: 415, code: "not-json", detail: "send JSON, with the header `content-type: application/json`" },
+  FST_ERR_CTP_INVALID_JSON_BODY: badJson,
+  FST_ERR_CTP_EMPTY_JSON_BODY: badJson,
+};

@@ -1,0 +1,86 @@
+import type { IncomingHttpHeaders } from "node:http";
+import * as z from "zod/mini";
+import { err, ok, type Result } from "../../base/result.ts";
+import type { Core } from "../../service/core.ts";
+import { PageTokenError } from "../../store/store.ts";
+import { badRequest, type Problem } from "./problem.ts";
+
+/** What the routes need of the server. */
+export type RestServices = Pick<Core, "approvals" | "audit" | "kernel">;
+
+export type Answer =
+  | { readonly json: unknown }
+  /** Written as they come, as far as the reader keeps up. The name is for people who download it. */
+  | { readonly lines: AsyncIterable<string>; readonly fileName: string };
+
+export type Answered = Result<Answer, Problem>;
+
+export type Route = {
+  readonly method: "GET" | "POST";
+  /** `:name` stands for a parameter. */
+  readonly path: string;
+  answer(request: RawRequest, services: RestServices): Promise<Answered>;
+};
+
+/** As it came in. */
+export type RawRequest = {
+  readonly headers: IncomingHttpHeaders;
+  readonly params: unknown;
+  readonly query: unknown;
+  readonly body: unknown;
+};
+
+type Asked<P, Q, B> = { readonly headers: IncomingHttpHeaders; readonly params: P; readonly query: Q; readonly body: B };
+
+const nothing = z.strictObject({});
+
+/** A route whose handler sees only what its schemas let pass. A missing body is an empty one. */
+export function route<P = object, Q = object, B = object>({
+  method,
+  path,
+  params,
+  query,
+  body,
+  handle,
+}: {
+  readonly method: Route["method"];
+  readonly path: string;
+  readonly params?: z.ZodMiniType<P>;
+  readonly query?: z.ZodMiniType<Q>;
+  readonly body?: z.ZodMiniType<B>;
+  handle(asked: Asked<P, Q, B>, services: RestServices): Promise<Answered>;
+}): Route {
+  return {
+    method,
+    path,
+    answer: async ({ headers, ...raw }, services) => {
+      const parsed = z
+        .object({ params: params ?? nothing, query: query ?? nothing, body: body ?? z.unknown() })
+        .safeParse({ params: raw.params, query: raw.query, body: raw.body ?? {} });
+      if (!parsed.success) return err(invalid(parsed.error.issues));
+      // The schemas are those of the types, or let nothing pass where there is none.
+      return handle({ headers, ...(parsed.data as { params: P; query: Q; body: B }) }, services);
+    },
+  };
+}
+
+function invalid(issues: readonly z.core.$ZodIssue[]): Problem {
+  const errors = issues.flatMap(({ path: [_, ...path], ...issue }) =>
+    issue.code === "unrecognized_keys"
+      ? issue.keys.map((key) => ({ detail: "there is no such field", pointer: pointerOf([...path, key]) }))
+      : [{ detail: issue.message, pointer: pointerOf(path) }],
+  );
+  return { ...badRequest("invalid-request", errors.map(({ detail, pointer }) => `${pointer}: ${detail}`).join("; ")), errors };
+}
+
+const pointerOf = (path: readonly PropertyKey[]): string => `#/${path.map(String).join("/")}`;
+
+/** Answers a bad cursor, which only the store can tell, as bad input. */
+export async function paged<T>(read: () => Promise<T>): Promise<Result<T, Problem>> {
+  try {
+    return ok(await read());
+  } catch (error) {
+    if (!(error instanceof PageTokenError)) throw error;
+    return err(badRequest("bad-cursor", "`cursor` is not the `next_cursor` of a page of this list"));
+  }
+}

@@ -1,5 +1,5 @@
 import { type FSWatcher, readFileSync, watch } from "node:fs";
-import { basename, dirname } from "node:path";
+import { basename, dirname, extname } from "node:path";
 import { err, ok, type Result } from "../base/result.ts";
 import { canonicalJson } from "../governance/canonical.ts";
 import type { LedgerEntry } from "../governance/ledger/ledger.ts";
@@ -19,14 +19,17 @@ export function readPolicyFiles(files: readonly string[]): Result<Snapshot, read
   const problems: string[] = [];
   const bundles = files.flatMap((file) => {
     const { policy, problems: found } = parsed(file);
-    problems.push(
-      ...found,
-      ...(policy === null ? [] : notEnforcedYet(policy).map((what) => `${file}: ${what} is not enforced by this server yet`)),
-    );
-    return policy === null ? [] : [{ id: file, policy }];
+    const missing = policy === null ? [] : notEnforcedYet(policy);
+    problems.push(...found, ...missing.map((what) => `${file}: ${what} is not enforced by this server yet`));
+    return policy === null ? [] : [{ id: bundleIdOf(file), policy }];
   });
+  const names = bundles.map(({ id }) => id);
+  for (const id of names.filter((name, index) => names.indexOf(name) !== index)) problems.push(`two policy files are called \`${id}\``);
   return problems.length > 0 ? err(problems) : ok(snapshotOf(bundles));
 }
+
+/** A bundle is known by its file's name, wherever the file lies: snapshot hashes and canaries depend on it. */
+const bundleIdOf = (file: string): string => basename(file, extname(file));
 
 function parsed(file: string): { policy: Policy | null; problems: readonly string[] } {
   try {

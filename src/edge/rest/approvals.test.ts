@@ -1,0 +1,183 @@
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { hourMs } from "../../base/time.ts";
+import { problemOf } from "./problem.ts";
+import { openApi, type TestApi } from "./rest.test-kit.ts";
+
+const policy = `
+version: v1
+actions:
+  - { match: { names: [Refund] }, topic: shop.refund, capability: money.refund, risk_tags: [money], labels: { team: shop } }
+rules:
+  - id: refunds
+    match: { topics: [shop.refund] }
+    decision: require_approval
+    reason: money leaves the house
+    approval: { roles: [finance], principals: [grace], expires_after: 1h }
+  - id: deploys
+    match: { topics: [activity.Deploy] }
+    decision: require_approval
+    approval: { quorum: 2, four_eyes: true, reason_required: true }
+`;
+
+let api: TestApi;
+beforeEach(async () => {
+  api = await openApi(policy);
+});
+afterEach(() => api.close());
+
+describe("a person who decides", () => {
+  test("sees all there is to know", async () => {
+    const id = await api.hold();
+    const { status, json } = await api.ask("GET", "/api/v1/approvals");
+    expect(status).toBe(200);
+    const created = new Date(api.core.clock.now()).toISOString();
+    expect(json).toEqual({
+      items: [
+        {
+          id,
+          status: "pending",
+          workflow_id: "order-1",
+          workflow_type: "Order",
+          run_id: expect.any(String),
+          activity_id: "1",
+          activity_type: "Refund",
+          task_queue: "orders",
+          topic: "shop.refund",
+          labels: { team: "shop" },
+          capability: "money.refund",
+          risk_tags: ["money"],
+          requester: { id: "shop", kind: "service", roles: [] },
+          starter: { id: "shop", kind: "service", roles: [] },
+          rule_id: "refunds",
+          reason: "money leaves the house",
+          policy_snapshot: api.core.kernel.snapshot().hash,
+          job_hash: expect.stringMatching(/^[0-9a-f]{64}$/),
+          requirements: {
+            roles: ["finance"],
+            principals: ["grace"],
+            quorum: 1,
+            four_eyes: false,
+            reason_required: false,
+            expires_after_ms: hourMs,
+            on_expiry: "deny",
+            escalations: [],
+          },
+          grants: 0,
+          grants_needed: 1,
+          votes: [],
+          delegations: [],
+          created_at: created,
+          expires_at: new Date(api.core.clock.now() + hourMs).toISOString(),
+          escalated_at: null,
+          closed_at: null,
+          close_reason: "",
+          used_at: null,
+        },
+      ],
+      next_cursor: null,
+    });
+    expect((await api.ask("GET", `/api/v1/approvals/${id}`)).json).toEqual(json.items?.[0]);
+  });
+
+  test.each([
+    ["approve", "granted", { verdict: "grant", reason: "", voter: { id: "ada", kind: "human", roles: ["finance", "ops"] } }, undefined],
+    [
+      "reject",
+      "rejected",
+      { verdict: "reject", reason: "not now\ncall me", voter: { id: "ada", kind: "human", roles: ["finance", "ops"] } },
+      { reason: "not now", note: "call me" },
+    ],
+  ])("%ss it", async (verb, status, vote, body) => {
+    const id = await api.hold();
+    const headers = { "x-principal-role": "finance, ops" };
+    const voted = await api.ask("POST", `/api/v1/approvals/${id}/${verb}`, { as: "ada", headers, ...(body === undefined ? {} : { body }) });
+    expect(voted).toMatchObject({ status: 200, json: { id, status, votes: [vote] } });
+    expect((await api.ask("GET", "/api/v1/approvals")).json.items).toEqual([]);
+    expect((await api.ask("GET", "/api/v1/approvals?include_resolved=true")).json.items).toMatchObject([{ id, status }]);
+  });
+
+  test("counts for what they have seen", async () => {
+    const id = await api.hold();
+    const { json } = await api.ask("GET", `/api/v1/approvals/${id}`);
+    const body = { job_hash: json.job_hash, policy_snapshot: json.policy_snapshot };
+    expect(await api.ask("POST", `/api/v1/approvals/${id}/approve`, { as: "grace", body })).toMatchObject({ status: 200 });
+  });
+
+  test("may be one of several", async () => {
+    const id = await api.hold({ activityType: "Deploy" });
+    const approve = (as: string) => api.ask("POST", `/api/v1/approvals/${id}/approve`, { as, body: { reason: "fine" } });
+    expect((await approve("ada")).json).toMatchObject({ status: "pending", grants: 1, grants_needed: 2 });
+    expect((await approve("grace")).json).toMatchObject({ status: "granted", grants: 2 });
+  });
+});
+
+describe("a vote that does not count", () => {
+  type Vote = Parameters<TestApi["ask"]>[2] & { readonly on?: string; readonly activityType?: string };
+  test.each<[number, string, string, Vote]>([
+    // status  code            verb       vote
+    [400, "principal-required", "approve", {}],
+    [400, "bad-principal", "approve", { as: "ada", headers: { "x-principal-kind": "robot" } }],
+    [400, "reason-required", "approve", { as: "ada", activityType: "Deploy" }],
+    [400, "bad-reason", "reject", { as: "grace", body: { reason: "x".repeat(5000) } }],
+    [403, "self-approval", "approve", { as: "shop", headers: { "x-principal-role": "finance" } }],
+    [403, "not-an-approver", "approve", { as: "ada" }],
+    [403, "not-a-person", "approve", { as: "bot", headers: { "x-principal-kind": "service" }, activityType: "Deploy" }],
+    [404, "no-such-approval", "approve", { as: "grace", on: "another" }],
+    [404, "no-such-approval", "reject", { as: "grace", headers: { "x-tenant-id": "other" } }],
+    [404, "no-such-namespace", "approve", { as: "grace", headers: { "x-tenant-id": "nobody" } }],
+    [409, "job-hash-mismatch", "approve", { as: "grace", body: { job_hash: "00" } }],
+    [409, "snapshot-mismatch", "approve", { as: "grace", body: { policy_snapshot: "00" } }],
+  ])("%i %s", async (status, code, verb, { on, activityType, ...vote }) => {
+    const id = await api.hold(activityType === undefined ? {} : { activityType });
+    const { type, json } = await api.ask("POST", `/api/v1/approvals/${on ?? id}/${verb}`, vote);
+    expect(type).toMatch("application/problem+json");
+    expect(json).toMatchObject({ status, code, title: expect.any(String), detail: expect.any(String) });
+    expect((await api.ask("GET", `/api/v1/approvals/${id}`)).json).toMatchObject({ status: "pending", votes: [] });
+  });
+
+  test("409 not-pending: it has ended", async () => {
+    const id = await api.hold();
+    await api.ask("POST", `/api/v1/approvals/${id}/reject`, { as: "grace" });
+    expect((await api.ask("POST", `/api/v1/approvals/${id}/approve`, { as: "grace" })).json).toMatchObject({
+      status: 409,
+      code: "not-pending",
+    });
+  });
+
+  test("409 already-voted: by the same person", async () => {
+    const id = await api.hold({ activityType: "Deploy" });
+    const approve = () => api.ask("POST", `/api/v1/approvals/${id}/approve`, { as: "ada", body: { reason: "fine" } });
+    await approve();
+    expect((await approve()).json).toMatchObject({ status: 409, code: "already-voted" });
+  });
+
+  test("409 too-late: its time is over", async () => {
+    const id = await api.hold();
+    api.core.clock.jump(2 * hourMs);
+    expect((await api.ask("POST", `/api/v1/approvals/${id}/approve`, { as: "grace" })).json).toMatchObject({
+      status: 409,
+      code: "too-late",
+    });
+  });
+
+  test("503 busy: somebody else was always faster", () => {
+    expect(problemOf("busy")).toMatchObject({ status: 503, code: "busy" });
+  });
+});
+
+test("a page ends at its limit, and the next one begins there", async () => {
+  const ids = [await api.hold(), await api.hold(), await api.hold()];
+  const first = (await api.ask("GET", "/api/v1/approvals?limit=2")).json;
+  const second = (await api.ask("GET", `/api/v1/approvals?limit=2&cursor=${encodeURIComponent(String(first.next_cursor))}`)).json;
+  expect([...(first.items ?? []), ...(second.items ?? [])].map(({ id }) => id).sort()).toEqual(ids.sort());
+  expect(second.next_cursor).toBeNull();
+});
+
+test("a tenant sees its own", async () => {
+  const id = await api.hold({ namespace: "other" });
+  const headers = { "x-tenant-id": "other" };
+  expect((await api.ask("GET", "/api/v1/approvals")).json.items).toEqual([]);
+  expect((await api.ask("GET", "/api/v1/approvals", { headers })).json.items).toMatchObject([{ id }]);
+  expect((await api.ask("GET", `/api/v1/approvals/${id}`)).json).toMatchObject({ status: 404, code: "no-such-approval" });
+  expect((await api.ask("GET", `/api/v1/approvals/${id}`, { headers })).status).toBe(200);
+});

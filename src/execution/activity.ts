@@ -1,4 +1,3 @@
-import { assertNever } from "../base/assert.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { type EpochMs, fromProtoTime } from "../base/time.ts";
 import { make } from "../protocol/codec.ts";
@@ -14,9 +13,8 @@ import {
   ActivityTaskTimedOutEventAttributes,
 } from "../protocol/generated/temporal/api/history/v1/message.ts";
 import { invalidArgument, notFound, type Refusal } from "../protocol/refusal.ts";
-import type { Admission } from "./admission.ts";
 import { appendExternalEvent } from "./buffer.ts";
-import { type Draft, type Effect, isRunning } from "./execution.ts";
+import { type Draft, isRunning } from "./execution.ts";
 import { applicationFailure, timeoutFailure } from "./failures.ts";
 import type { EventAttributes } from "./history.ts";
 import { decideRetry, truncateFailure } from "./retry.ts";
@@ -236,43 +234,6 @@ export function cancelUnstartedActivity(draft: Draft, activity: PendingActivity,
   return true;
 }
 
-/** Does what the policy decided about an attempt that is due. */
-export function applyAdmission(draft: Draft, scheduledEventId: number, admission: Admission, task: { eager: boolean }): void {
-  const activity = draft.activities.get(scheduledEventId);
-  if (activity === undefined) return;
-  const decided = { ...activity, policySnapshot: admission.snapshot };
-  switch (admission.effect) {
-    case "allow":
-      if (admission.snapshot !== activity.policySnapshot) draft.activities.set(scheduledEventId, decided);
-      draft.dueTasks.push({ type: "activity", scheduledEventId, eager: task.eager });
-      return;
-    case "refuse":
-      draft.refused.push({ scheduledEventId, failure: admission.failure });
-      return;
-    case "hold":
-      draft.activities.set(scheduledEventId, { ...decided, hold: admission.hold, dispatched: false, stamp: activity.stamp + 1 });
-      return;
-    case "delay":
-      draft.activities.set(scheduledEventId, {
-        ...decided,
-        dispatched: false,
-        attemptScheduledTime: admission.until,
-        stamp: activity.stamp + 1,
-      });
-      return;
-    default:
-      assertNever(admission);
-  }
-}
-
-/** Fails the activities that the policy refused, without a worker. */
-export function failRefused(draft: Draft): void {
-  for (const { scheduledEventId, failure } of draft.refused.splice(0)) {
-    const activity = draft.activities.get(scheduledEventId);
-    if (isRunning(draft) && activity !== undefined && !activity.closing) refuseActivity(draft, activity, failure);
-  }
-}
-
 /** Ends an activity that no worker holds with a failure that nobody retries. */
 export function refuseActivity(draft: Draft, activity: PendingActivity, failure: Failure): void {
   const { now } = draft.context;
@@ -289,22 +250,6 @@ export function refuseActivity(draft: Draft, activity: PendingActivity, failure:
 
 /** Who stands in history for what the policy did. */
 export const policyIdentity = "safety-kernel";
-
-/** Lets a held activity go: it is due now, and its time-outs are later by the time it was held. */
-export function releaseActivity(draft: Draft, activity: PendingActivity, grant: { approvalId: string; jobHash: string }): void {
-  const { now } = draft.context;
-  draft.activities.set(activity.scheduledEventId, {
-    ...activity,
-    hold: undefined,
-    heldFor: activity.heldFor + (activity.hold === undefined ? 0 : now - activity.hold.since),
-    attemptScheduledTime: now,
-    dispatched: true,
-    stamp: activity.stamp + 1,
-    grantedApprovalId: grant.approvalId,
-    grantedJobHash: grant.jobHash,
-  });
-  draft.dueTasks.push({ type: "activity", scheduledEventId: activity.scheduledEventId, eager: false });
-}
 
 type Deadline = { readonly at: EpochMs; readonly timeoutType: TimeoutType };
 
@@ -428,14 +373,4 @@ export function activityTimeouts(
     return err("a valid StartToCloseTimeout or ScheduleToCloseTimeout must be set on the activity");
   }
   return ok({ scheduleToClose, scheduleToStart, startToClose, heartbeat: Math.min(heartbeat, startToClose) });
-}
-
-/** Approvals that activities were held for and that nobody waits for any more, other than by their grant. */
-export function unansweredHolds({ base, activities }: Draft): Effect[] {
-  return [...activities.touched].flatMap((scheduledEventId): Effect[] => {
-    const hold = base.activities.get(scheduledEventId)?.hold;
-    const after = activities.get(scheduledEventId);
-    if (hold === undefined || after?.hold !== undefined || after?.grantedApprovalId === hold.approvalId) return [];
-    return [{ kind: "settle-approval", scheduledEventId, hold }];
-  });
 }

@@ -3,8 +3,9 @@ import { minuteMs, secondMs, toProtoTime } from "../base/time.ts";
 import { make } from "../protocol/codec.ts";
 import { Hold } from "../protocol/generated/holdfast/state/v1/state.ts";
 import { Payload } from "../protocol/generated/temporal/api/common/v1/message.ts";
-import { completeActivity, releaseActivity } from "./activity.ts";
+import { completeActivity } from "./activity.ts";
 import type { Admission, Admit } from "./admission.ts";
+import { releaseActivity } from "./admitted-activity.ts";
 import { command, payloads, scheduleActivity, startTestRun, type TestRun } from "./execution.test-kit.ts";
 import { applicationFailure } from "./failures.ts";
 

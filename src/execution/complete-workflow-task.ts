@@ -8,7 +8,7 @@ import type {
   RespondWorkflowTaskFailedRequest,
 } from "../protocol/generated/temporal/api/workflowservice/v1/request_response.ts";
 import { invalidArgument, notFound, type Refusal } from "../protocol/refusal.ts";
-import { failRefused } from "./activity.ts";
+import { failRefused } from "./admitted-activity.ts";
 import { flushBuffer } from "./buffer.ts";
 import { terminateRun } from "./close.ts";
 import type { CommandRefusal } from "./commands/command.ts";

@@ -113,6 +113,7 @@ const evolvers: { readonly [C in EventCase]: Evolve<C> } = {
         retryPolicy: value.retryPolicy,
         priority: value.priority,
         attempt: 1,
+        decidedAttempt: 1,
         attemptScheduledTime: timeOf(event),
         dispatched: true,
         workflowTaskCompletedEventId: value.workflowTaskCompletedEventId,

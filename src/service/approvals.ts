@@ -1,5 +1,6 @@
 import { err, ok, type Result } from "../base/result.ts";
-import { refuseActivity, releaseActivity } from "../execution/activity.ts";
+import { refuseActivity } from "../execution/activity.ts";
+import { releaseActivity } from "../execution/admitted-activity.ts";
 import { isRunning, openDraft } from "../execution/execution.ts";
 import { applicationFailure } from "../execution/failures.ts";
 import type { Principal } from "../governance/action.ts";

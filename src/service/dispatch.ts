@@ -1,7 +1,8 @@
 import { present } from "../base/assert.ts";
 import { toProtoTime } from "../base/time.ts";
-import { applyAdmission, failRefused, isDispatchable, startActivity } from "../execution/activity.ts";
+import { isDispatchable, startActivity } from "../execution/activity.ts";
 import type { WantedAction } from "../execution/admission.ts";
+import { applyAdmission, failRefused } from "../execution/admitted-activity.ts";
 import type { Draft } from "../execution/execution.ts";
 import { isRunning } from "../execution/execution.ts";
 import { sendUpdates } from "../execution/update.ts";

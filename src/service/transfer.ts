@@ -1,7 +1,7 @@
 import { assertNever } from "../base/assert.ts";
 import type { DurationMs } from "../base/time.ts";
 import { secondMs } from "../base/time.ts";
-import { unansweredHolds } from "../execution/activity.ts";
+import { unansweredHolds } from "../execution/admitted-activity.ts";
 import type { Draft, Effect } from "../execution/execution.ts";
 import { encode } from "../protocol/codec.ts";
 import { Hold, PendingChild } from "../protocol/generated/holdfast/state/v1/state.ts";

@@ -6,8 +6,9 @@ import { WorkflowTaskFailedCause } from "../../protocol/generated/temporal/api/e
 import { TaskQueueKind } from "../../protocol/generated/temporal/api/enums/v1/task_queue.ts";
 import { ActivityTaskScheduledEventAttributes } from "../../protocol/generated/temporal/api/history/v1/message.ts";
 import { TaskQueue } from "../../protocol/generated/temporal/api/taskqueue/v1/message.ts";
-import { activityTimeouts, applyAdmission, payloadsBytes } from "../activity.ts";
+import { activityTimeouts, payloadsBytes } from "../activity.ts";
 import { admitAll, type Marks } from "../admission.ts";
+import { applyAdmission } from "../admitted-activity.ts";
 import { appendEvent } from "../history.ts";
 import { retryPolicyProblem, withRetryDefaults } from "../retry.ts";
 import { idProblem, taskQueueProblem } from "../validation.ts";

@@ -10,7 +10,7 @@ import { type Draft, type Effect, isRunning } from "./execution.ts";
 export function applyAdmission(draft: Draft, scheduledEventId: number, admission: Admission, task: { eager: boolean }): void {
   const activity = draft.activities.get(scheduledEventId);
   if (activity === undefined) return;
-  const decided = { ...activity, policySnapshot: admission.snapshot };
+  const decided = { ...activity, policySnapshot: admission.snapshot, decidedAttempt: activity.attempt };
   switch (admission.effect) {
     case "allow":
       if (admission.snapshot !== activity.policySnapshot) draft.activities.set(scheduledEventId, decided);
@@ -53,6 +53,8 @@ export function releaseActivity(draft: Draft, activity: PendingActivity, grant: 
     attemptScheduledTime: now,
     dispatched: true,
     stamp: activity.stamp + 1,
+    // The grant is looked at where a worker gets it, by the policy in force there.
+    decidedAttempt: 0,
     grantedApprovalId: grant.approvalId,
     grantedJobHash: grant.jobHash,
   });

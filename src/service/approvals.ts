@@ -97,7 +97,7 @@ export function createApprovals(deps: {
     }
     const used = decideOnApproval(stored, [request, { type: "use", jobHash }], now);
     if (!used.ok) return used;
-    releaseActivity(draft, { ...activity, policySnapshot: kernel.snapshot().hash }, { approvalId: stored.id, jobHash });
+    releaseActivity(draft, activity, { approvalId: stored.id, jobHash });
     await runs.submit(parts, used.value);
     return ok(used.value.approval);
   }

@@ -96,7 +96,7 @@ export function createDispatch(deps: {
   function isPermitted(draft: Draft, activity: PendingActivity, scheduled: HistoryEvent | null): boolean {
     const admission = kernel.admit(wantedActivity(activity, scheduledAttributes(scheduled ?? undefined)), draft);
     if (admission.effect === "allow") {
-      draft.activities.set(activity.scheduledEventId, { ...activity, policySnapshot: admission.snapshot });
+      draft.activities.set(activity.scheduledEventId, { ...activity, policySnapshot: admission.snapshot, decidedAttempt: activity.attempt });
       return true;
     }
     applyAdmission(draft, activity.scheduledEventId, admission, { eager: false });

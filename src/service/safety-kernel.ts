@@ -13,7 +13,7 @@ import type { ApprovalTerms } from "../governance/policy/policy.ts";
 import { type Snapshot, unpublished } from "../governance/policy/snapshot.ts";
 import { encode, make } from "../protocol/codec.ts";
 import { Approval, ApprovalRequirements, OnExpiry } from "../protocol/generated/holdfast/state/v1/governance.ts";
-import { Hold } from "../protocol/generated/holdfast/state/v1/state.ts";
+import { Hold, type PendingActivity } from "../protocol/generated/holdfast/state/v1/state.ts";
 import { Payload, Payloads } from "../protocol/generated/temporal/api/common/v1/message.ts";
 import type { Failure } from "../protocol/generated/temporal/api/failure/v1/message.ts";
 import { UserMetadata } from "../protocol/generated/temporal/api/sdk/v1/user_metadata.ts";
@@ -30,7 +30,7 @@ export type SafetyKernel = {
   /** Decides an action without any effect, by the snapshot in force. */
   decide(wanted: WantedAction, draft: Draft): { readonly decision: Decision; readonly jobHash: string };
   /** Whether a pending attempt has to be decided anew before a worker gets it. */
-  needsDecision(activity: { readonly policySnapshot: string; readonly attempt: number }): boolean;
+  needsDecision(activity: Pick<PendingActivity, "policySnapshot" | "attempt" | "decidedAttempt">): boolean;
   snapshot(): Snapshot;
   /** Puts another snapshot in force, from the next decision on. */
   enforce(snapshot: Snapshot): void;
@@ -147,8 +147,8 @@ export function createSafetyKernel(deps: { readonly newId: () => string; readonl
     admit,
     noted: (draft) => notes.get(draft) ?? nothingNoted,
     decide: judge,
-    needsDecision: ({ policySnapshot, attempt }) =>
-      policySnapshot !== snapshot.hash || (attempt > 1 && snapshot.unpublished?.effect !== "ALLOW"),
+    needsDecision: ({ policySnapshot, attempt, decidedAttempt }) =>
+      policySnapshot !== snapshot.hash || (decidedAttempt !== attempt && snapshot.unpublished?.effect !== "ALLOW"),
     snapshot: () => snapshot,
     enforce: (next) => {
       snapshot = next;

@@ -35,6 +35,8 @@ export type SetupOptions = {
   readonly workflows: string;
   readonly activities?: object;
   readonly server?: StartOptions;
+  /** Starts a server of another make, instead of one from `server`. */
+  readonly launch?: () => Promise<Holdfast>;
   readonly client?: Omit<ClientOptions, "connection">;
   /** Of the file's worker. `null` runs none. */
   readonly worker?: Partial<WorkerOptions> | null;
@@ -94,7 +96,9 @@ export function setup(options: SetupOptions): Setup {
   };
 
   beforeAll(async () => {
-    const server = await Holdfast.start({ db: ":memory:", port: 0, httpPort: null, log: { level: "error" }, ...options.server });
+    const launch =
+      options.launch ?? (() => Holdfast.start({ db: ":memory:", port: 0, httpPort: null, log: { level: "error" }, ...options.server }));
+    const server = await launch();
     const client = new Client({ ...options.client, connection: await Connection.connect({ address: server.address }) });
     parts = { server, client, connection: await NativeConnection.connect({ address: server.address }) };
     bundle = await bundleOf(options.workflows, options.client?.dataConverter);

@@ -2,7 +2,7 @@ import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import Sqlite, { type Database } from "better-sqlite3";
 import { StoreError } from "../store.ts";
 import { removeUnusedQueues } from "./names.ts";
-import { applicationId, migrate } from "./schema.ts";
+import { applicationId, migrate, requireCurrentSchema } from "./schema.ts";
 
 const mib = 1024 * 1024;
 const pageSizeBytes = 4096;
@@ -16,11 +16,13 @@ const logBytesMax = 32 * mib;
  *
  * The lock is SQLite's own exclusive file lock: the operating system drops it when the process dies, however it dies. The process id
  * beside it serves only the message for the second one. Alone, the log's index is in our memory instead of a shared file.
+ *
+ * `readOnly` takes an existing file in the same way and changes nothing that is stored in it.
  */
-export function openDatabase({ path, cacheMib }: { path: string; cacheMib: number }): Database {
-  const db = connect(path);
+export function openDatabase({ path, cacheMib, readOnly }: { path: string; cacheMib: number; readOnly: boolean }): Database {
+  const db = connect(path, readOnly);
   try {
-    translating(path, () => prepareDatabase(db, path, cacheMib));
+    translating(path, () => (readOnly ? prepareReading(db, path) : prepareDatabase(db, path, cacheMib)));
   } catch (error) {
     db.close();
     throw error;
@@ -29,9 +31,9 @@ export function openDatabase({ path, cacheMib }: { path: string; cacheMib: numbe
   return db;
 }
 
-function connect(path: string): Database {
+function connect(path: string, fileMustExist: boolean): Database {
   try {
-    return new Sqlite(path, { timeout: 0 });
+    return new Sqlite(path, { timeout: 0, fileMustExist });
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new StoreError(`database \`${path}\` cannot be opened: ${reason}`, { cause: error });
@@ -57,6 +59,13 @@ function prepareDatabase(db: Database, path: string, cacheMib: number): void {
     migrate(db, path);
     removeUnusedQueues(db);
   }).immediate();
+}
+
+function prepareReading(db: Database, path: string): void {
+  db.pragma("locking_mode = EXCLUSIVE");
+  if (db.pragma("application_id", { simple: true }) !== applicationId) throw new StoreError(`\`${path}\` is a database of another program`);
+  requireCurrentSchema(db, path);
+  db.pragma("query_only = ON");
 }
 
 /** Gives the file up. SQLite carries the log over into it first; where it cannot (the disk is full), the log stays beside it and the next opening reads it. */

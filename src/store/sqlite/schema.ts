@@ -172,16 +172,30 @@ export const migrations: readonly string[] = [
 export function migrate(db: Database, path: string): void {
   if (db.pragma("application_id", { simple: true }) !== applicationId) db.pragma(`application_id = ${applicationId}`);
   db.exec("CREATE TABLE IF NOT EXISTS migrations (number INTEGER PRIMARY KEY, applied_at INTEGER NOT NULL)");
-  const newest = db.prepare<[], number>("SELECT ifnull(max(number), 0) FROM migrations").pluck().get() ?? 0;
-  if (newest > migrations.length) {
-    throw new StoreError(
-      `database \`${path}\` was written by a newer version (schema ${newest}, this program knows ${migrations.length}): run that version or restore a backup`,
-    );
-  }
+  const newest = schemaOf(db, path);
   const record = db.prepare<[number]>("INSERT INTO migrations (number, applied_at) VALUES (?, unixepoch() * 1000)");
   for (const [index, sql] of migrations.entries()) {
     if (index + 1 <= newest) continue;
     db.exec(sql);
     record.run(index + 1);
   }
+}
+
+/** Refuses a schema that only `migrate` could bring up to date. */
+export function requireCurrentSchema(db: Database, path: string): void {
+  const newest = schemaOf(db, path);
+  if (newest < migrations.length) {
+    throw new StoreError(
+      `database \`${path}\` was written by an older version (schema ${newest}, this program reads ${migrations.length}): start this version on it once, or on a copy`,
+    );
+  }
+}
+
+/** The number of the newest migration; refuses one that this program does not know. */
+function schemaOf(db: Database, path: string): number {
+  const newest = db.prepare<[], number>("SELECT ifnull(max(number), 0) FROM migrations").pluck().get() ?? 0;
+  if (newest <= migrations.length) return newest;
+  throw new StoreError(
+    `database \`${path}\` was written by a newer version (schema ${newest}, this program knows ${migrations.length}): run that version or restore a backup`,
+  );
 }

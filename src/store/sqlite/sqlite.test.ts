@@ -75,6 +75,47 @@ describe("one process owns the file", () => {
   });
 });
 
+describe("opened for looking into it", () => {
+  test("a file is read and cannot be written, and a second opener waits its turn", async () => {
+    const path = freshPath();
+    const store = await openSqlite({ path });
+    await store.commit([change({ runs: [creation(runKey(1))] })]);
+    await store.close();
+    const before = readFileSync(path);
+    const reader = await openSqlite({ path, readOnly: true });
+    expect(await reader.readRuns("", 10)).toEqual([runKey(1)]);
+    await expect(reader.commit([change({ runs: [creation(runKey(2))] })])).rejects.toThrow(StoreError);
+    await expect(openSqlite({ path })).rejects.toThrow("is in use");
+    await reader.close();
+    expect(readFileSync(path)).toEqual(before);
+    expect(existsSync(`${path}-wal`)).toBe(false);
+  });
+
+  test("what a killed process left in the log is read as well", async () => {
+    const path = freshPath();
+    const { child, lines } = startCommitter(path);
+    await once(lines, "line");
+    child.kill("SIGKILL");
+    await once(child, "close");
+    const reader = await openSqlite({ path, readOnly: true });
+    expect((await reader.readRuns("", 1)).length).toBe(1);
+    await reader.close();
+  });
+
+  test("a file that a server has is refused, and so is one that is not there or of an older version", async () => {
+    const path = freshPath();
+    await expect(openSqlite({ path, readOnly: true })).rejects.toThrow("cannot be opened");
+    expect(existsSync(path)).toBe(false);
+    const store = await openSqlite({ path });
+    await expect(openSqlite({ path, readOnly: true })).rejects.toThrow(`is in use by process ${process.pid}`);
+    await store.close();
+    const db = new Sqlite(path);
+    db.prepare("DELETE FROM migrations WHERE number = ?").run(migrations.length);
+    db.close();
+    await expect(openSqlite({ path, readOnly: true })).rejects.toThrow("was written by an older version");
+  });
+});
+
 describe("what is not ours to open", () => {
   test("a database of a newer version", async () => {
     const path = freshPath();

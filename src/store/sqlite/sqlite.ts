@@ -21,18 +21,21 @@ const cacheMibDefault = 8;
  * SQLite answers in the calling thread, so a commit holds the event loop for the time of one fsync: callers gather changes into few commits.
  * What it appends to the ledger goes to chains of `writerId`, a fresh UUID by default. Given one that has chains already, it goes on with them:
  * no two stores may be open with one writer id.
+ * With `readOnly` an existing file is opened for looking into it: writes reject.
  * Refusals (StoreError): the file is in use, is not ours, is of a newer version, is damaged, or its folder does not exist.
  */
 export async function openSqlite({
   path,
   cacheMib = cacheMibDefault,
   writerId = randomUUID(),
+  readOnly = false,
 }: {
   path: string;
   cacheMib?: number;
   writerId?: string;
+  readOnly?: boolean;
 }): Promise<Store> {
-  const db = openDatabase({ path, cacheMib });
+  const db = openDatabase({ path, cacheMib, readOnly });
   const names = openNames(db);
   const runs = openRuns(db, names);
   const tables: Tables = {

@@ -1,5 +1,5 @@
 import { present } from "../base/assert.ts";
-import { toProtoTime } from "../base/time.ts";
+import { type EpochMs, toProtoTime } from "../base/time.ts";
 import { isDispatchable, startActivity } from "../execution/activity.ts";
 import type { WantedAction } from "../execution/admission.ts";
 import { applyAdmission, failRefused } from "../execution/admitted-activity.ts";
@@ -70,7 +70,12 @@ export function createDispatch(deps: {
   readonly speculative: (cell: RunCell, queue: QueueKey) => void;
 }): Dispatch {
   const { store, matching, queries, kernel } = deps;
-  let order = Date.now() * 1000;
+  let order = 0;
+  /** Grows from task to task, and from process to process with the clock. */
+  const nextOrder = (now: EpochMs): number => {
+    order = Math.max(order + 1, now * 1000);
+    return order;
+  };
 
   /** The one place where a task is given to a worker. */
   const handOut: Dispatch["handOut"] = (cell, draft, task, poll, scheduled = null) => {
@@ -96,7 +101,11 @@ export function createDispatch(deps: {
   function isPermitted(draft: Draft, activity: PendingActivity, scheduled: HistoryEvent | null): boolean {
     const admission = kernel.admit(wantedActivity(activity, scheduledAttributes(scheduled ?? undefined)), draft);
     if (admission.effect === "allow") {
-      draft.activities.set(activity.scheduledEventId, { ...activity, policySnapshot: admission.snapshot, decidedAttempt: activity.attempt });
+      draft.activities.set(activity.scheduledEventId, {
+        ...activity,
+        policySnapshot: admission.snapshot,
+        decidedAttempt: activity.attempt,
+      });
       return true;
     }
     applyAdmission(draft, activity.scheduledEventId, admission, { eager: false });
@@ -214,7 +223,7 @@ export function createDispatch(deps: {
             scheduledEventId: due.scheduledEventId,
             stamp: due.stamp,
             priority: due.priority,
-            order: ++order,
+            order: nextOrder(draft.context.now),
             enqueuedAt: draft.context.now,
           });
       };

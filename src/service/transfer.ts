@@ -1,5 +1,5 @@
 import { assertNever } from "../base/assert.ts";
-import type { DurationMs } from "../base/time.ts";
+import type { DurationMs, EpochMs } from "../base/time.ts";
 import { secondMs } from "../base/time.ts";
 import { unansweredHolds } from "../execution/admitted-activity.ts";
 import type { Draft, Effect } from "../execution/execution.ts";
@@ -47,7 +47,12 @@ export function createTransfer(deps: {
   let active = 0;
   /** Entries that failed and wait for their next try. */
   let retrying = 0;
-  let order = Date.now() * 1000;
+  let order = 0;
+  /** Grows from entry to entry, and from process to process with the clock. */
+  const nextOrder = (now: EpochMs): number => {
+    order = Math.max(order + 1, now * 1000);
+    return order;
+  };
   let stopped = false;
 
   function pump(): void {
@@ -74,9 +79,13 @@ export function createTransfer(deps: {
 
   return {
     encode: (draft) =>
-      [...draft.effects, ...unansweredHolds(draft)]
-        .filter(isWanted)
-        .map((effect) => ({ run: draft.key, kind: kinds[effect.kind], id: idOf(effect), body: encodeEffect(effect), order: ++order })),
+      [...draft.effects, ...unansweredHolds(draft)].filter(isWanted).map((effect) => ({
+        run: draft.key,
+        kind: kinds[effect.kind],
+        id: idOf(effect),
+        body: encodeEffect(effect),
+        order: nextOrder(draft.context.now),
+      })),
     added: (entries) => {
       if (entries.length === 0) return;
       waiting.push(...entries);

@@ -37,8 +37,17 @@ const arrows: { readonly [part: string]: readonly string[] } = {
   "src/config": ["src/base", "src/execution"],
   "src/version.ts": [],
   "src/main.ts": ["src"],
-  // Policies are checked, tested and explained without a server.
-  "src/cli": ["src/main.ts", "src/config", "src/base", "src/version.ts", "src/governance"],
+  // Policies are checked, tested and explained, and the ledger in a file is verified, without a server.
+  "src/cli": [
+    "src/main.ts",
+    "src/config",
+    "src/base",
+    "src/version.ts",
+    "src/governance",
+    "src/governance/ledger",
+    "src/store",
+    "src/store/sqlite",
+  ],
 };
 
 /** Every package of npm has one home, so that replacing it is that folder's work. The generated codecs are part of `src/protocol`. */

@@ -1,4 +1,6 @@
 import { Command, CommanderError, Help } from "commander";
+import { addApprovalCommand } from "./approval.ts";
+import { addAuditCommand } from "./audit.ts";
 import { type CliContext, exitCodes, type Finish, UsageError } from "./context.ts";
 import { addDevCommand } from "./dev.ts";
 import { addPolicyCommand } from "./policy.ts";
@@ -45,6 +47,8 @@ Start here:
   holdfast dev --db :memory:            the same, forgetting everything at the end
   holdfast server --config FILE         a server to keep running
   holdfast policy test FILE             check a policy, without a server
+  holdfast approval list                what waits for people, on a running server
+  holdfast audit list                   who decided what
 
 Every setting of a server can be given in a file (--config), as HOLDFAST_* in the environment, or as a flag; the later wins.
 
@@ -53,6 +57,8 @@ Exit codes: 0 success, 1 failure, 2 wrong usage or configuration.`,
   addDevCommand(holdfast, context, finish);
   addServerCommand(holdfast, context, finish);
   addPolicyCommand(holdfast, context, finish);
+  addApprovalCommand(holdfast, context, finish);
+  addAuditCommand(holdfast, context, finish);
   addVersionCommand(holdfast, context);
   addTestServerCommand(holdfast, context, finish);
   return holdfast;

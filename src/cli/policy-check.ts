@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import type { Command } from "commander";
 import { type CliContext, exitCodes, type Finish, UsageError } from "./context.ts";
-import { type FileProblem, loadPolicies, sentence, table } from "./policy-files.ts";
+import { type FileProblem, loadPolicies, sentence } from "./policy-files.ts";
+import { table } from "./table.ts";
 
 type Options = { readonly json?: boolean; readonly publicKey?: readonly string[] };
 

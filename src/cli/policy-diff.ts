@@ -1,7 +1,8 @@
 import type { Command } from "commander";
 import type { Bundle } from "../governance/policy/snapshot.ts";
 import { type CliContext, exitCodes, type Finish } from "./context.ts";
-import { loadPolicies, sentence, table } from "./policy-files.ts";
+import { loadPolicies, sentence } from "./policy-files.ts";
+import { table } from "./table.ts";
 
 export function addPolicyDiffCommand(policy: Command, context: CliContext, finish: Finish): void {
   policy

@@ -2,7 +2,8 @@ import type { Command } from "commander";
 import type { Mismatch } from "../governance/policy/explain.ts";
 import { type CliContext, exitCodes, type Finish } from "./context.ts";
 import { decisionLines, plainDecision, usableSnapshot } from "./policy-decision.ts";
-import { loadAction, table } from "./policy-files.ts";
+import { loadAction } from "./policy-files.ts";
+import { table } from "./table.ts";
 
 type Options = { readonly policy: readonly string[]; readonly action: string; readonly json?: boolean };
 

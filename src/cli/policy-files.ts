@@ -66,14 +66,3 @@ const readStdin = (): string => readFileSync(0, "utf8");
 /** As compilers write it, so that editors find the place. */
 export const sentence = ({ file, line, column, severity, message, path }: FileProblem): string =>
   `${file}:${line}:${column}: ${severity}: ${path === "" ? "" : `${path}: `}${message}`;
-
-/** Columns as wide as their widest cell. */
-export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const widths = header.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)));
-  const line = (cells: readonly string[]): string =>
-    cells
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join("  ")
-      .trimEnd();
-  return [line(header), ...rows.map(line)].join("\n");
-}

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { type CliContext, exitCodes, type Finish } from "./context.ts";
-import { loadPolicies, sentence, table, withTestsBeside } from "./policy-files.ts";
+import { loadPolicies, sentence, withTestsBeside } from "./policy-files.ts";
+import { table } from "./table.ts";
 
 export function addPolicyTestCommand(policy: Command, context: CliContext, finish: Finish): void {
   policy

@@ -6,6 +6,9 @@ import { type ConfigLayer, type ConfigValues, configPaths } from "./config.ts";
 const environmentPrefix = "HOLDFAST_";
 /** Names the configuration file; not itself a setting. */
 export const configFileVariable = "HOLDFAST_CONFIG";
+/** Where commands find the HTTP port of a running server; a server itself passes it over. */
+export const addressVariable = "HOLDFAST_HTTP_ADDRESS";
+const notSettings = [configFileVariable, addressVariable];
 
 const variableOf = (path: readonly string[]): string =>
   environmentPrefix + path.map((key) => key.replace(/([a-z])([A-Z])/g, "$1_$2").toUpperCase()).join("_");
@@ -21,12 +24,12 @@ export function environmentLayer(environment: NodeJS.ProcessEnv): Result<ConfigL
   const values: Record<string, unknown> = {};
   const unknown: string[] = [];
   for (const [name, value] of Object.entries(environment)) {
-    if (!name.startsWith(environmentPrefix) || name === configFileVariable || value === undefined) continue;
+    if (!name.startsWith(environmentPrefix) || notSettings.includes(name) || value === undefined) continue;
     if (describesKubernetesService(name, value)) continue;
     const path = pathsByVariable.get(name);
     if (path !== undefined) setAt(values, path, parsedVariable(path, value));
     else {
-      const meant = nearest(name, [...pathsByVariable.keys(), configFileVariable]);
+      const meant = nearest(name, [...pathsByVariable.keys(), ...notSettings]);
       unknown.push(`${name}: unknown variable${meant === undefined ? "" : `, did you mean \`${meant}\`?`}`);
     }
   }

@@ -1,0 +1,36 @@
+import type { Command } from "commander";
+import { type ApiOptions, addApiOptions, listed, withServer } from "./api-client.ts";
+import { type ApprovalView, approversText } from "./approval-view.ts";
+import type { CliContext, Finish } from "./context.ts";
+import { limitFrom } from "./limit.ts";
+import { table } from "./table.ts";
+
+type Options = ApiOptions & { readonly all?: true; readonly limit: number; readonly json?: true };
+
+export function addApprovalListCommand(approval: Command, context: CliContext, finish: Finish): void {
+  addApiOptions(approval.command("list"))
+    .summary("what waits for people, oldest first")
+    .option("--all", "also those that have ended")
+    .option("--limit <count>", "at most so many", limitFrom, 100)
+    .option("--json", "print JSON, with all there is to know")
+    .action((options: Options) =>
+      withServer(context, finish, async () => {
+        const parameters = { include_resolved: options.all === true ? "true" : undefined };
+        const approvals = await listed<ApprovalView>("/approvals", parameters, options.limit, options, context);
+        if (options.json === true) context.print(JSON.stringify(approvals, null, 2));
+        else if (approvals.length === 0) context.print("nothing waits for approval");
+        else context.print(table(["ID", "STATUS", "ACTIVITY", "WORKFLOW", "RULE", "REASON", "APPROVERS", "EXPIRES"], approvals.map(rowOf)));
+      }),
+    );
+}
+
+const rowOf = (approval: ApprovalView): readonly string[] => [
+  approval.id,
+  approval.status === "pending" ? `${approval.grants}/${approval.grants_needed}` : approval.status,
+  approval.activity_type,
+  approval.workflow_id,
+  approval.rule_id,
+  approval.reason,
+  approval.requirements === null ? "" : approversText(approval.requirements),
+  approval.expires_at ?? "never",
+];

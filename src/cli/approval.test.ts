@@ -1,0 +1,118 @@
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { openApi, type TestApi } from "../edge/rest/rest.test-kit.ts";
+import { type Outcome, run } from "./cli.test-kit.ts";
+import { oneLine } from "./table.ts";
+
+const policy = `
+version: v1
+actions: [{ match: { names: [Refund] }, topic: shop.refund, labels: { team: shop }, risk_tags: [money] }]
+rules:
+  - id: refunds
+    match: { topics: [shop.refund] }
+    decision: require_approval
+    reason: money leaves the house
+    approval: { roles: [finance], principals: [grace], quorum: 2, four_eyes: true, reason_required: true, expires_after: 1h }
+`;
+
+let api: TestApi;
+beforeEach(async () => {
+  api = await openApi(policy);
+});
+afterEach(() => api.close());
+
+const approval = (...args: readonly string[]): Promise<Outcome> => run(["approval", ...args, "--address", new URL(api.url).host]);
+
+test("list shows what waits, for people", async () => {
+  expect(await approval("list")).toEqual({ exitCode: 0, printed: "nothing waits for approval", complaints: "" });
+  const id = await api.hold();
+  const { printed } = await approval("list");
+  const [header = "", row = ""] = printed.split("\n");
+  expect(header).toMatch(/^ID +STATUS +ACTIVITY +WORKFLOW +RULE +REASON +APPROVERS +EXPIRES$/);
+  expect(row).toMatch(
+    new RegExp(`^${id}  0/2 +Refund +order-1 +refunds +money leaves the house +role finance or grace +2026-01-01T01:00:00.000Z$`),
+  );
+});
+
+test("show has every fact, and none that is empty", async () => {
+  const id = await api.hold();
+  await approval("approve", id, "--as", "ada", "--role", "finance", "--reason", "looks right");
+  const { printed } = await approval("show", id);
+  const facts = printed.split("\n").map((line) => [line.slice(0, 12).trim(), line.slice(12)]);
+  expect(facts).toEqual([
+    ["Approval", id],
+    ["Status", "pending"],
+    ["Activity", "Refund (id 1, task queue orders)"],
+    ["Workflow", expect.stringMatching(/^Order order-1 \(run [0-9a-f-]{36}\)$/)],
+    ["Topic", "shop.refund"],
+    ["Labels", "team=shop"],
+    ["Risk", "money"],
+    ["Asked by", "shop"],
+    ["Started by", "shop"],
+    ["Because", "money leaves the house (rule refunds)"],
+    ["Approvers", "role finance or grace"],
+    ["Conditions", "only people, and not whoever started the workflow, with a reason"],
+    ["Grants", "1 of 2"],
+    ["Vote", "grant by ada (finance) at 2026-01-01T00:00:00.000Z: looks right"],
+    ["Asked at", "2026-01-01T00:00:00.000Z"],
+    ["Expires at", "2026-01-01T01:00:00.000Z"],
+    ["Job hash", expect.stringMatching(/^[0-9a-f]{64}$/)],
+    ["Policy", api.core.kernel.snapshot().hash],
+  ]);
+});
+
+test("--json is what the server says", async () => {
+  const id = await api.hold();
+  const expected = (await api.ask("GET", `/api/v1/approvals/${id}`)).json;
+  expect(JSON.parse((await approval("show", id, "--json")).printed)).toEqual(expected);
+  expect(JSON.parse((await approval("list", "--json")).printed)).toEqual([expected]);
+});
+
+test("the votes of two people grant", async () => {
+  const id = await api.hold();
+  const { json } = await api.ask("GET", `/api/v1/approvals/${id}`);
+  const seen = ["--job-hash", String(json.job_hash), "--policy-snapshot", String(json.policy_snapshot)];
+  const first = await approval("approve", id, "--as", "ada", "--role", "ops", "--role", "finance", "--reason", "fine", ...seen);
+  expect(first).toMatchObject({ exitCode: 0, printed: "Refund of order-1 has 1 of 2 grants" });
+  expect(await approval("approve", id, "--as", "grace", "--reason", "fine")).toMatchObject({ printed: "Refund of order-1 is granted" });
+  expect((await approval("list")).printed).toBe("nothing waits for approval");
+  expect((await approval("list", "--all")).printed).toContain("granted");
+});
+
+test("one person rejects", async () => {
+  const id = await api.hold();
+  expect(await approval("reject", id, "--as", "grace", "--reason", "wrong account")).toMatchObject({
+    printed: "Refund of order-1 is rejected",
+  });
+  expect((await approval("show", id)).printed).toMatch(/^Status +rejected: wrong account$/m);
+});
+
+describe("what is refused", () => {
+  test.each<[readonly string[], number, string]>([
+    [["approve", "ID"], 2, "required option '--as <id>' not specified"],
+    [["list", "--limit", "none"], 2, "expected a whole number above 0"],
+    [["approve", "ID", "--as", "ada", "--reason", "x"], 1, "holdfast: the rule asks other approvers (not-an-approver)"],
+    [["approve", "ID", "--as", "grace"], 1, "holdfast: the rule wants a reason with every vote (reason-required)"],
+    [["approve", "ID", "--as", "grace", "--job-hash", "0"], 1, "(job-hash-mismatch)"],
+    [["show", "ID", "--namespace", "other"], 1, "holdfast: this tenant has no such approval (no-such-approval)"],
+    [["show", "../audit"], 1, "(no-such-approval)"],
+    [["list", "--namespace", "nobody"], 1, "holdfast: this tenant does not exist (no-such-namespace)"],
+  ])("%j: exit code %i", async (args, exitCode, complaint) => {
+    const id = await api.hold();
+    const outcome = await approval(...args.map((arg) => (arg === "ID" ? id : arg)));
+    expect(outcome.complaints).toContain(complaint);
+    expect(outcome).toMatchObject({ exitCode, printed: "" });
+  });
+});
+
+test("the address may come from the environment; where nobody answers is a sentence", async () => {
+  expect(await run(["approval", "list"], { HOLDFAST_HTTP_ADDRESS: api.url })).toMatchObject({ exitCode: 0 });
+  expect(await run(["approval", "list", "--address", "127.0.0.1:1"])).toEqual({
+    exitCode: 1,
+    printed: "",
+    complaints: expect.stringMatching(/^holdfast: no server answers at 127\.0\.0\.1:1 \(.*\); name its HTTP port with --address$/),
+  });
+});
+
+test("what others wrote cannot draw on the terminal", () => {
+  expect(oneLine("fine\n\u001b[2Japproved\u202e \u0000")).toBe("fine \ufffd[2Japproved\ufffd \ufffd");
+});

@@ -1,0 +1,16 @@
+import { runCli } from "./cli.ts";
+
+export type Outcome = { readonly exitCode: number; readonly printed: string; readonly complaints: string };
+
+/** Runs a command that starts no server. */
+export async function run(args: readonly string[], environment: NodeJS.ProcessEnv = {}): Promise<Outcome> {
+  const printed: string[] = [];
+  const complaints: string[] = [];
+  const exitCode = await runCli(args, {
+    environment,
+    print: (text) => printed.push(text),
+    complain: (text) => complaints.push(text),
+    serve: () => Promise.reject(new Error("this command serves nothing")),
+  });
+  return { exitCode, printed: printed.join("\n"), complaints: complaints.join("\n") };
+}

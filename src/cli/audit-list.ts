@@ -31,9 +31,18 @@ type Entry = {
 
 const rowOf = ({ at, kind, run_id, body }: Entry): readonly string[] => [at, kind, run_id ?? "", factsOf(body)];
 
-/** `effect=DENY rule=no-secrets`: what stands directly in the body and says something. */
+/** `effect=DENY rule=no-secrets`: what stands in the body and says something; `--json` has all of it. */
 const factsOf = (body: Entry["body"]): string =>
   Object.entries(body)
-    .filter(([, value]) => value !== null && value !== "")
-    .map(([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`)
+    .map(([name, value]) => [name, factOf(value)] as const)
+    .filter(([, fact]) => fact !== "")
+    .map(([name, fact]) => `${name}=${fact}`)
     .join(" ");
+
+function factOf(value: unknown): string {
+  if (typeof value === "string") return value.replace(/^([0-9a-f]{12})[0-9a-f]{52}$/, "$1…");
+  if (Array.isArray(value)) return value.map(factOf).join(",");
+  if (typeof value !== "object" || value === null) return value === null ? "" : String(value);
+  // A principal is known by its id; other parts are too long for a line.
+  return "id" in value ? factOf(value.id) : "";
+}

@@ -31,7 +31,7 @@ function banner(config: Config, { address, httpAddress }: Addresses): string {
     `Holdfast ${version}`,
     "",
     `  gRPC         ${address}`,
-    httpAddress === null ? "  HTTP         off" : `  HTTP         http://${httpAddress}  (/healthz /readyz /metrics)`,
+    httpAddress === null ? "  HTTP         off" : `  HTTP         http://${httpAddress}  (/api/v1 /healthz /readyz /metrics)`,
     config.db === ":memory:" ? "  Data         in memory: gone when this process ends" : `  Data         ${resolve(config.db)}`,
     `  Namespaces   ${config.namespaces.map(({ name }) => name).join(", ")}`,
     "",

@@ -20,6 +20,7 @@ export function applyAdmission(draft: Draft, scheduledEventId: number, admission
       draft.refused.push({ scheduledEventId, failure: admission.failure });
       return;
     case "hold":
+      draft.held.push({ scheduledEventId, hold: admission.hold });
       draft.activities.set(scheduledEventId, { ...decided, hold: admission.hold, dispatched: false, stamp: activity.stamp + 1 });
       return;
     case "delay":
@@ -61,12 +62,15 @@ export function releaseActivity(draft: Draft, activity: PendingActivity, grant: 
   draft.dueTasks.push({ type: "activity", scheduledEventId: activity.scheduledEventId, eager: false });
 }
 
-/** Approvals that activities were held for and that nobody waits for any more, other than by their grant. */
-export function unansweredHolds({ base, activities }: Draft): Effect[] {
-  return [...activities.touched].flatMap((scheduledEventId): Effect[] => {
+/** Approvals that activities were held for, before this transition or in it, and that nobody waits for any more, other than by their grant. */
+export function unansweredHolds({ base, activities, held }: Draft): Effect[] {
+  const before = [...activities.touched].flatMap((scheduledEventId) => {
     const hold = base.activities.get(scheduledEventId)?.hold;
+    return hold === undefined ? [] : [{ scheduledEventId, hold }];
+  });
+  return [...before, ...held].flatMap(({ scheduledEventId, hold }): Effect[] => {
     const after = activities.get(scheduledEventId);
-    if (hold === undefined || after?.hold !== undefined || after?.grantedApprovalId === hold.approvalId) return [];
+    if (after?.hold?.approvalId === hold.approvalId || after?.grantedApprovalId === hold.approvalId) return [];
     return [{ kind: "settle-approval", scheduledEventId, hold }];
   });
 }

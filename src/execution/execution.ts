@@ -116,6 +116,8 @@ export type Draft = {
   readonly effects: Effect[];
   /** Activities that the policy refused when they were scheduled: they fail once the commands are carried out. */
   readonly refused: { readonly scheduledEventId: number; readonly failure: Failure }[];
+  /** Activities that the policy held in this transition. */
+  readonly held: { readonly scheduledEventId: number; readonly hold: Hold }[];
   /** Updates that this transition rejected, with the failure their callers get. */
   readonly rejections: Map<string, Failure>;
   /** Visibility-relevant facts changed. */
@@ -165,6 +167,7 @@ export function openDraft(state: MutableState, context: Context): Draft {
     dueTasks: [],
     effects: [],
     refused: [],
+    held: [],
     rejections: new Map(),
     visibilityChanged: false,
     successor: null,

@@ -62,7 +62,8 @@ function describe(state: MutableState): DescribeWorkflowExecutionResponse {
 
 function pendingActivity(activity: PendingActivity): PendingActivityInfo {
   const started = activity.startedTime > 0;
-  const waitsForRetry = !started && !activity.dispatched;
+  const held = activity.hold !== undefined;
+  const waitsForRetry = !started && !activity.dispatched && !held;
   return make(PendingActivityInfo, {
     activityId: activity.activityId,
     activityType: { name: activity.activityType },
@@ -73,15 +74,23 @@ function pendingActivity(activity: PendingActivity): PendingActivityInfo {
     attempt: activity.attempt,
     maximumAttempts: activity.retryPolicy?.maximumAttempts ?? 0,
     scheduledTime: date(activity.attemptScheduledTime),
-    expirationTime: activity.scheduleToCloseTimeout > 0 ? date(activity.scheduledTime + activity.scheduleToCloseTimeout) : undefined,
+    // Nothing times out while the activity is held.
+    expirationTime:
+      activity.scheduleToCloseTimeout > 0 && !held
+        ? date(activity.scheduledTime + activity.heldFor + activity.scheduleToCloseTimeout)
+        : undefined,
     lastFailure: activity.lastFailure,
     lastWorkerIdentity: activity.lastWorkerIdentity,
     lastWorkerVersionStamp: activity.workerVersion,
-    currentRetryInterval: waitsForRetry ? toProtoTime(activity.attemptScheduledTime - activity.lastAttemptCompleteTime) : undefined,
+    // A first attempt waits as well when the policy slows it down.
+    currentRetryInterval:
+      waitsForRetry && activity.lastAttemptCompleteTime > 0
+        ? toProtoTime(activity.attemptScheduledTime - activity.lastAttemptCompleteTime)
+        : undefined,
     lastAttemptCompleteTime: date(activity.lastAttemptCompleteTime),
     nextAttemptScheduleTime: waitsForRetry ? date(activity.attemptScheduledTime) : undefined,
     priority: activity.priority,
-    paused: activity.hold !== undefined,
+    paused: held,
     pauseInfo: activity.hold === undefined ? undefined : heldBy(activity.hold),
   });
 }

@@ -15,7 +15,7 @@ import {
 import { invalidArgument, notFound, type Refusal } from "../protocol/refusal.ts";
 import { appendExternalEvent } from "./buffer.ts";
 import { type Draft, isRunning } from "./execution.ts";
-import { applicationFailure, timeoutFailure } from "./failures.ts";
+import { applicationFailure, denialFailure, timeoutFailure } from "./failures.ts";
 import type { EventAttributes } from "./history.ts";
 import { decideRetry, truncateFailure } from "./retry.ts";
 import { scheduleWorkflowTask } from "./workflow-task.ts";
@@ -288,7 +288,8 @@ export function activityWakeAt(activity: PendingActivity): EpochMs {
 export function wakeActivity(draft: Draft, activity: PendingActivity): void {
   const { now } = draft.context;
   if (activity.hold !== undefined) {
-    if (activity.hold.expiresAt > 0 && activity.hold.expiresAt <= now) refuseActivity(draft, activity, approvalExpired(activity.hold));
+    if (activity.hold.expiresAt > 0 && activity.hold.expiresAt <= now)
+      refuseActivity(draft, activity, approvalExpired(activity, activity.hold));
     return;
   }
   const due = deadline(activity);
@@ -300,7 +301,14 @@ export function wakeActivity(draft: Draft, activity: PendingActivity): void {
   }
 }
 
-const approvalExpired = (hold: Hold): Failure => applicationFailure(`approval expired: ${hold.reason}`, "PolicyDenied");
+const approvalExpired = ({ policySnapshot }: PendingActivity, { approvalId, ruleId, reason }: Hold): Failure =>
+  denialFailure({
+    rule: ruleId,
+    reason: `approval expired: ${reason}`,
+    snapshot: policySnapshot,
+    approval: approvalId,
+    remediations: [],
+  });
 
 const timeoutMessages: { readonly [T in TimeoutType]: string } = {
   [TimeoutType.UNSPECIFIED]: "activity timeout",

@@ -1,5 +1,5 @@
 import { make } from "../protocol/codec.ts";
-import type { Payloads } from "../protocol/generated/temporal/api/common/v1/message.ts";
+import { Payload, Payloads } from "../protocol/generated/temporal/api/common/v1/message.ts";
 import type { TimeoutType } from "../protocol/generated/temporal/api/enums/v1/workflow.ts";
 import {
   ApplicationFailureInfo,
@@ -23,6 +23,40 @@ export const applicationFailure = (message: string, type: string): Failure =>
     source: "Server",
     failureInfo: { $case: "applicationFailureInfo", value: make(ApplicationFailureInfo, { type, nonRetryable: true }) },
   });
+
+/** Type of the failure that a refused activity ends with. */
+export const policyDenied = "PolicyDenied";
+
+/** What a refusal by policy tells an ordinary `catch`, as the failure's first detail. */
+export type Denial = {
+  readonly rule: string | null;
+  readonly reason: string;
+  /** Hash of the policy snapshot. */
+  readonly snapshot: string;
+  readonly jobHash?: string;
+  /** The approval that was asked for, if there was one. */
+  readonly approval?: string;
+  readonly remediations: readonly object[];
+};
+
+export function denialFailure(denial: Denial): Failure {
+  const detail = make(Payload, {
+    metadata: { encoding: Buffer.from("json/plain") },
+    data: Buffer.from(JSON.stringify(denial)),
+  });
+  return make(Failure, {
+    message: denial.reason,
+    source: "Server",
+    failureInfo: {
+      $case: "applicationFailureInfo",
+      value: make(ApplicationFailureInfo, {
+        type: policyDenied,
+        nonRetryable: true,
+        details: make(Payloads, { payloads: [detail] }),
+      }),
+    },
+  });
+}
 
 export const timeoutFailure = (timeout: {
   message: string;

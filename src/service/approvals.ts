@@ -2,9 +2,10 @@ import { err, ok, type Result } from "../base/result.ts";
 import { refuseActivity } from "../execution/activity.ts";
 import { releaseActivity } from "../execution/admitted-activity.ts";
 import { isRunning, openDraft } from "../execution/execution.ts";
-import { applicationFailure } from "../execution/failures.ts";
+import { denialFailure } from "../execution/failures.ts";
 import type { Principal } from "../governance/action.ts";
 import type { ApprovalRefusal, ApprovalRequest } from "../governance/approval/approval.ts";
+import type { Decision } from "../governance/policy/decide.ts";
 import { type Approval, ApprovalStatus } from "../protocol/generated/holdfast/state/v1/governance.ts";
 import type { HistoryEvent } from "../protocol/generated/temporal/api/history/v1/message.ts";
 import type { Store, StoredApproval } from "../store/store.ts";
@@ -13,7 +14,7 @@ import type { Clock } from "./clock.ts";
 import { type InlineWorker, readEvent, scheduledAttributes, wantedActivity } from "./dispatch.ts";
 import type { Namespaces } from "./namespaces.ts";
 import { NotCommitted, type Runs } from "./runs.ts";
-import { denialOf, policyDenied, type SafetyKernel } from "./safety-kernel.ts";
+import type { SafetyKernel } from "./safety-kernel.ts";
 
 export type ApprovalsRefusal = ApprovalRefusal | "no-such-approval" | "no-such-namespace" | "busy";
 
@@ -77,13 +78,13 @@ export function createApprovals(deps: {
       return err("too-late");
     }
     const parts = [{ cell, draft }];
+    const { ruleId, jobHash: askedFor } = voted.value.approval;
+    const refuse = (reason: string, snapshot: string, by: Pick<Decision, "ruleId" | "remediations"> = { ruleId, remediations: [] }) => {
+      const { ruleId: rule, remediations } = by;
+      refuseActivity(draft, activity, denialFailure({ rule, reason, snapshot, jobHash: askedFor, approval: stored.id, remediations }));
+    };
     if (voted.value.approval.status !== ApprovalStatus.GRANTED) {
-      const { id } = request.voter;
-      refuseActivity(
-        draft,
-        activity,
-        applicationFailure(`rejected by ${id}${request.reason === "" ? "" : `: ${request.reason}`}`, policyDenied),
-      );
+      refuse(`rejected by ${request.voter.id}${request.reason === "" ? "" : `: ${request.reason}`}`, voted.value.approval.policySnapshot);
       await runs.submit(parts, voted.value);
       return ok(voted.value.approval);
     }
@@ -91,7 +92,7 @@ export function createApprovals(deps: {
     const denial = decision.effect === "DENY" ? decision.reason : null;
     const revalidated = decideOnApproval(stored, [{ type: "revalidate", jobHash, denial }], now);
     if (revalidated.ok && revalidated.value.approval.status === ApprovalStatus.VOID) {
-      refuseActivity(draft, activity, denialOf({ ...decision, reason: revalidated.value.approval.closeReason }, jobHash));
+      refuse(revalidated.value.approval.closeReason, decision.snapshot, decision);
       await runs.submit(parts, revalidated.value);
       return ok(revalidated.value.approval);
     }

@@ -1,7 +1,7 @@
 import { assert } from "../base/assert.ts";
 import type { Admission, Admit, Caps, Marks, WantedAction } from "../execution/admission.ts";
 import type { Draft } from "../execution/execution.ts";
-import { applicationFailure } from "../execution/failures.ts";
+import { denialFailure } from "../execution/failures.ts";
 import { type Action, actionOf, jobHash, type Principal } from "../governance/action.ts";
 import { inputOfPayloads } from "../governance/action-input.ts";
 import { decide as decideApproval, evolve } from "../governance/approval/approval.ts";
@@ -14,7 +14,7 @@ import { type Snapshot, unpublished } from "../governance/policy/snapshot.ts";
 import { encode, make } from "../protocol/codec.ts";
 import { Approval, ApprovalRequirements, OnExpiry } from "../protocol/generated/holdfast/state/v1/governance.ts";
 import { Hold, type PendingActivity } from "../protocol/generated/holdfast/state/v1/state.ts";
-import { Payload, Payloads } from "../protocol/generated/temporal/api/common/v1/message.ts";
+import { Payload } from "../protocol/generated/temporal/api/common/v1/message.ts";
 import type { Failure } from "../protocol/generated/temporal/api/failure/v1/message.ts";
 import { UserMetadata } from "../protocol/generated/temporal/api/sdk/v1/user_metadata.ts";
 import type { ApprovalWrite } from "../store/store.ts";
@@ -38,8 +38,6 @@ export type SafetyKernel = {
 
 /** Header of a scheduled activity that says what was decided of it. */
 export const decisionHeader = "holdfast-decision";
-/** Type of the failure that a refused activity ends with. */
-export const policyDenied = "PolicyDenied";
 
 const nothingNoted: Noted = { approvals: [], ledger: [] };
 
@@ -65,11 +63,17 @@ export function createSafetyKernel(deps: { readonly newId: () => string; readonl
     // Without a policy nothing is looked at, so that it costs nothing.
     if (snapshot.unpublished?.effect === "ALLOW") return allowedUnpublished(snapshot.hash);
     const { decision, jobHash: hash } = judge(wanted, draft);
+    const grant = decision.effect === "REQUIRE_APPROVAL" && wanted.grant?.jobHash === hash ? wanted.grant : null;
     const { namespaceId, runId } = draft.key;
     const { now } = draft.context;
     const note = noteOf(draft);
-    note.ledger.push({ namespaceId, at: now, kind: "decision", runId, body: Buffer.from(canonicalJson(decisionRecord(decision, hash))) });
-    const granted = wanted.grant !== null && wanted.grant.jobHash === hash;
+    note.ledger.push({
+      namespaceId,
+      at: now,
+      kind: "decision",
+      runId,
+      body: Buffer.from(canonicalJson(decisionRecord(decision, hash, grant?.approvalId ?? null))),
+    });
     switch (decision.effect) {
       case "ALLOW":
       case "ALLOW_WITH_CONSTRAINTS":
@@ -79,7 +83,7 @@ export function createSafetyKernel(deps: { readonly newId: () => string; readonl
       case "THROTTLE":
         return { effect: "delay", marks: marksOf(decision), until: now + (decision.delay ?? 0), snapshot: snapshot.hash };
       case "REQUIRE_APPROVAL": {
-        if (granted) return { effect: "allow", marks: marksOf(decision), caps: capsOf(decision), snapshot: snapshot.hash };
+        if (grant !== null) return { effect: "allow", marks: marksOf(decision), caps: capsOf(decision), snapshot: snapshot.hash };
         const asked = ask(wanted, draft, decision, hash);
         note.approvals.push(asked.write);
         note.ledger.push(...asked.ledger);
@@ -211,7 +215,11 @@ function requirementsOf(terms: ApprovalTerms | null): ApprovalRequirements {
 }
 
 /** What the ledger keeps of a decision. */
-export function decisionRecord({ effect, ruleId, bundle, reason, snapshot, action, observed }: Decision, hash: string): object {
+export function decisionRecord(
+  { effect, ruleId, bundle, reason, snapshot, action, observed }: Decision,
+  hash: string,
+  grantedApprovalId: string | null,
+): object {
   return {
     effect,
     rule: ruleId,
@@ -226,6 +234,8 @@ export function decisionRecord({ effect, ruleId, bundle, reason, snapshot, actio
     action_id: action.actionId,
     attempt: action.attempt,
     principal: action.principal.id,
+    // By this grant the action may happen although it needs approval.
+    ...(grantedApprovalId === null ? {} : { approval: grantedApprovalId }),
     ...(observed === null ? {} : { observed: { effect: observed.effect, rule: observed.ruleId } }),
   };
 }
@@ -252,14 +262,5 @@ const capsOf = ({ constraints }: Decision): Caps | null =>
     : { startToClose: constraints.budgets.maxRuntimeMs ?? null, attempts: constraints.budgets.maxAttempts ?? null };
 
 /** An ordinary `catch` in any SDK reads rule, reason, snapshot and remediations from the details. */
-export function denialOf(
-  { ruleId, reason, snapshot, remediations }: Pick<Decision, "ruleId" | "reason" | "snapshot" | "remediations">,
-  hash: string,
-): Failure {
-  const failure = applicationFailure(reason, policyDenied);
-  const details = make(Payloads, { payloads: [json({ rule: ruleId, reason, snapshot, jobHash: hash, remediations })] });
-  const info = failure.failureInfo;
-  return info?.$case === "applicationFailureInfo"
-    ? { ...failure, failureInfo: { $case: info.$case, value: { ...info.value, details } } }
-    : failure;
-}
+const denialOf = ({ ruleId, reason, snapshot, remediations }: Decision, hash: string): Failure =>
+  denialFailure({ rule: ruleId, reason, snapshot, jobHash: hash, remediations });

@@ -1,5 +1,5 @@
 import { err, ok, type Result } from "../base/result.ts";
-import { type EpochMs, fromProtoTime } from "../base/time.ts";
+import { type DurationMs, type EpochMs, fromProtoTime } from "../base/time.ts";
 import { make } from "../protocol/codec.ts";
 import type { Hold, PendingActivity } from "../protocol/generated/holdfast/state/v1/state.ts";
 import { type Payloads, Payloads as PayloadsCodec, WorkerVersionStamp } from "../protocol/generated/temporal/api/common/v1/message.ts";
@@ -251,6 +251,10 @@ export function refuseActivity(draft: Draft, activity: PendingActivity, failure:
 /** Who stands in history for what the policy did. */
 export const policyIdentity = "safety-kernel";
 
+/** How long this attempt may run: as long as was asked for, or as the policy permits by now; 0 for no limit. */
+export const startToCloseOf = ({ startToCloseTimeout, runtimeCap }: PendingActivity): DurationMs =>
+  startToCloseTimeout > 0 && runtimeCap > 0 ? Math.min(startToCloseTimeout, runtimeCap) : startToCloseTimeout || runtimeCap;
+
 type Deadline = { readonly at: EpochMs; readonly timeoutType: TimeoutType };
 
 /** When the activity times out next, and how; null if nothing limits it now. */
@@ -264,8 +268,8 @@ function deadline(activity: PendingActivity): Deadline | null {
       timeoutType: TimeoutType.SCHEDULE_TO_CLOSE,
     });
   if (activity.startedTime > 0) {
-    if (activity.startToCloseTimeout > 0)
-      candidates.push({ at: activity.startedTime + activity.startToCloseTimeout, timeoutType: TimeoutType.START_TO_CLOSE });
+    const startToClose = startToCloseOf(activity);
+    if (startToClose > 0) candidates.push({ at: activity.startedTime + startToClose, timeoutType: TimeoutType.START_TO_CLOSE });
     if (activity.heartbeatTimeout > 0) {
       const alive = Math.max(activity.startedTime, activity.lastHeartbeatTime);
       candidates.push({ at: alive + activity.heartbeatTimeout, timeoutType: TimeoutType.HEARTBEAT });

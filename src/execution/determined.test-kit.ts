@@ -101,6 +101,7 @@ const activityFields: Fields<PendingActivity> = {
   policySnapshot: "not in history: the policy's decision is in the ledger",
   grantedApprovalId: "not in history: the approval is in the ledger",
   grantedJobHash: "not in history: the approval is in the ledger",
+  runtimeCap: "not in history: the policy's decision is in the ledger",
   decidedAttempt: "not in history: the attempts are not either",
 };
 

@@ -1,6 +1,6 @@
 import { present } from "../base/assert.ts";
 import { type EpochMs, toProtoTime } from "../base/time.ts";
-import { isDispatchable, startActivity } from "../execution/activity.ts";
+import { isDispatchable, startActivity, startToCloseOf } from "../execution/activity.ts";
 import type { WantedAction } from "../execution/admission.ts";
 import { applyAdmission, failRefused } from "../execution/admitted-activity.ts";
 import type { Draft } from "../execution/execution.ts";
@@ -105,6 +105,7 @@ export function createDispatch(deps: {
         ...activity,
         policySnapshot: admission.snapshot,
         decidedAttempt: activity.attempt,
+        runtimeCap: admission.caps?.startToClose ?? 0,
       });
       return true;
     }
@@ -178,7 +179,7 @@ export function createDispatch(deps: {
         startedTime: new Date(activity.startedTime),
         attempt: activity.attempt,
         scheduleToCloseTimeout: toProtoTime(activity.scheduleToCloseTimeout),
-        startToCloseTimeout: toProtoTime(activity.startToCloseTimeout),
+        startToCloseTimeout: toProtoTime(startToCloseOf(activity)),
         heartbeatTimeout: toProtoTime(activity.heartbeatTimeout),
         retryPolicy: activity.retryPolicy,
         priority: activity.priority,

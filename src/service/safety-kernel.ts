@@ -55,7 +55,7 @@ export function createSafetyKernel(deps: { readonly newId: () => string; readonl
   };
 
   const judge: SafetyKernel["decide"] = (wanted, draft) => {
-    const decision = decide(snapshot, actionIn(wanted, draft));
+    const decision = withinAttempts(decide(snapshot, actionIn(wanted, draft)), wanted.attempt);
     return { decision, jobHash: jobHash(decision.action) };
   };
 
@@ -158,6 +158,13 @@ export function createSafetyKernel(deps: { readonly newId: () => string; readonl
       snapshot = next;
     },
   };
+}
+
+/** More attempts than the policy now permits may have been made before it said so. */
+function withinAttempts(decision: Decision, attempt: number): Decision {
+  const max = decision.constraints.budgets?.maxAttempts ?? Number.POSITIVE_INFINITY;
+  if (decision.effect === "DENY" || attempt <= max) return decision;
+  return { ...decision, effect: "DENY", reason: `attempt ${attempt}, and at most ${max} are permitted: ${decision.reason}` };
 }
 
 const allowedUnpublished = (hash: string): Admission => ({ effect: "allow", marks: null, caps: null, snapshot: hash });

@@ -12,6 +12,7 @@ import type { Store, StoredApproval } from "../store/store.ts";
 import { decideOnApproval, decodeApproval } from "./approval-record.ts";
 import type { Clock } from "./clock.ts";
 import { type InlineWorker, readEvent, scheduledAttributes, wantedActivity } from "./dispatch.ts";
+import { createKeyedLock } from "./keyed-lock.ts";
 import type { Namespaces } from "./namespaces.ts";
 import { NotCommitted, type Runs } from "./runs.ts";
 import type { SafetyKernel } from "./safety-kernel.ts";
@@ -50,6 +51,8 @@ export function createApprovals(deps: {
   readonly kernel: SafetyKernel;
 }): Approvals {
   const { store, clock, runs, namespaces, kernel } = deps;
+  /** One vote on an approval after the other: two at once would both be decided on the same state, and one be tried again. */
+  const votes = createKeyedLock();
 
   async function find({ namespace, id }: { namespace: string; id: string }): Promise<Result<StoredApproval, ApprovalsRefusal>> {
     const found = namespaces.get(namespace);
@@ -75,6 +78,8 @@ export function createApprovals(deps: {
     const activity = draft === null || !isRunning(draft) ? undefined : draft.activities.get(stored.scheduledEventId);
     if (cell === null || draft === null || scheduled === undefined || activity?.hold?.approvalId !== stored.id) {
       // The activity went its own way; the effect that ends the approval is about to be carried out.
+      await cell?.settled;
+      if (cell?.broken) throw new NotCommitted("the run is not what it was taken for");
       return err("too-late");
     }
     const parts = [{ cell, draft }];
@@ -119,19 +124,20 @@ export function createApprovals(deps: {
       const stored = await find(of);
       return stored.ok ? ok(decodeApproval(stored.value)) : stored;
     },
-    vote: async (of, { voter, verdict, reason, jobHash, policySnapshot }) => {
-      const request = { type: "vote", voter, verdict, reason, seen: { jobHash, policySnapshot } } as const;
-      for (let attempt = 1; attempt <= attemptsMax; attempt++) {
-        const stored = await find(of);
-        if (!stored.ok) return stored;
-        try {
-          return await settleVote(stored.value, request);
-        } catch (error) {
-          if (!(error instanceof NotCommitted)) throw error;
+    vote: (of, { voter, verdict, reason, jobHash, policySnapshot }) =>
+      votes.run(of.id, async () => {
+        const request = { type: "vote", voter, verdict, reason, seen: { jobHash, policySnapshot } } as const;
+        for (let attempt = 1; attempt <= attemptsMax; attempt++) {
+          const stored = await find(of);
+          if (!stored.ok) return stored;
+          try {
+            return await settleVote(stored.value, request);
+          } catch (error) {
+            if (!(error instanceof NotCommitted)) throw error;
+          }
         }
-      }
-      return err("busy");
-    },
+        return err("busy");
+      }),
   };
 }
 

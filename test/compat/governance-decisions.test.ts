@@ -2,7 +2,7 @@ import { activityInfo, Context } from "@temporalio/activity";
 import { Worker } from "@temporalio/worker";
 import { beforeAll, describe, expect, test } from "vitest";
 import { governed } from "./governance-kit.ts";
-import { bundleOf, eventNamed, eventsOf, setup } from "./kit.ts";
+import { bundleOf, eventNamed, eventsOf, setup, until } from "./kit.ts";
 import { type Activities, tryActivity, tryAll, tryInTurn } from "./workflows/governance.ts";
 
 // What workers of the published SDK, with and without their cache, see of a policy that they know nothing of.
@@ -80,6 +80,10 @@ describe.each([
     refund: async ({ amount }) => `${noted()}: refunded ${amount}`,
     charge: failsBefore,
     ponder: failsBefore,
+    stall: async () => {
+      if (noted() === 1) throw new Error("not yet");
+      await Context.current().cancelled;
+    },
     hang: async () => {
       noted();
       await Context.current().cancelled;
@@ -196,6 +200,35 @@ describe.each([
     const throttled = (attempt: number) => `decision THROTTLE ponder-first attempt ${attempt}`;
     expect(await server.recordOf(handle.workflowId)).toEqual([1, 2, 3].map(throttled));
     await replay(handle);
+  });
+
+  test("limits that come into force between attempts hold for the next one", async () => {
+    const capped = (budgets: string) =>
+      `version: v1
+default_decision: allow
+rules:
+  - id: capped
+    match: { topics: ["activity.ponder", "activity.stall"] }
+    decision: ALLOW_WITH_CONSTRAINTS
+    constraints: { budgets: { ${budgets} } }`;
+    const options = { startToCloseTimeout: "1m", retry: { initialInterval: 100, backoffCoefficient: 1 } } as const;
+    server.enforce("version: v1\ndefault_decision: allow");
+    const pondering = await compat.start(tryActivity, { args: ["ponder", [{ succeedsOn: 9 }], options] });
+    await until(() => (ran.get(pondering.workflowId)?.length ?? 0) >= 2);
+    server.enforce(capped("max_attempts: 1"));
+    expect(await pondering.result()).toMatchObject({
+      type: "PolicyDenied",
+      message: expect.stringMatching(/^attempt \d, and at most 1 are permitted: allowed within limits by rule `capped`$/),
+    });
+    server.enforce("version: v1\ndefault_decision: allow");
+    const stalling = await compat.start(tryActivity, { args: ["stall", [], options] });
+    await until(() => ran.has(stalling.workflowId));
+    server.enforce(capped("max_runtime_ms: 100, max_attempts: 2"));
+    expect(await stalling.result()).toMatchObject({ type: "PolicyDenied", message: expect.stringContaining("attempt 3") });
+    expect(ran.get(stalling.workflowId)).toEqual(["stall 1", "stall 2"]);
+    server.enforce(policy);
+    await replay(pondering);
+    await replay(stalling);
   });
 
   test("observe: the activity runs, and the ledger says what would have become of it", async () => {

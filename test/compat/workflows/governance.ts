@@ -19,6 +19,8 @@ export type Activities = {
   charge(order: { succeedsOn: number }): Promise<number>;
   /** Never ends by itself. */
   hang(): Promise<void>;
+  /** Fails at once on the first attempt, and never ends by itself on a later one. */
+  stall(): Promise<void>;
   greet(name: unknown): Promise<string>;
   /** Like `charge`, under other rules. */
   ponder(order: { succeedsOn: number }): Promise<number>;
@@ -79,6 +81,11 @@ export async function tryInTurn(calls: readonly Call[]): Promise<readonly unknow
   const seen: unknown[] = [];
   for (const one of calls) seen.push(await call(one).catch(caught));
   return seen;
+}
+
+/** Is done after that many milliseconds on the server's clock. */
+export async function rest(ms: number): Promise<void> {
+  await sleep(ms);
 }
 
 export const cancel = defineSignal("cancel");

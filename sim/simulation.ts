@@ -7,7 +7,7 @@ import { seeded } from "./random.ts";
 import { type SimulatedServer, startSimulatedServer } from "./server.ts";
 import { createVirtualTime } from "./time.ts";
 import { drawOpen, same, verifyStore } from "./verify-store.ts";
-import { startSimulatedWorker } from "./worker.ts";
+import { type ActivityResult, startSimulatedWorker } from "./worker.ts";
 import { anyPlan, expectedAnswer, fromPayloads, type Plan } from "./workflow.ts";
 
 /** What came of one schedule, for whoever looks at whether it was a hard one. */
@@ -49,6 +49,7 @@ export async function simulate(seed: number): Promise<Outcome> {
   const dangers = {
     dies: random.pick([0, 0.02, 0.1]),
     answersTwice: random.pick([0, 0.2]),
+    late: random.pick([0, 0.1]),
     delayMsMax: random.pick([0, 20, 400]),
   };
   const workers = Array.from({ length: random.between(1, 3) }, (_, index) =>
@@ -112,13 +113,18 @@ async function check(
   const updates = new Map<string, number>();
   for (const { key, history } of runs) {
     const activities = new Map<number, string>();
+    const attempts = new Map<number, number>();
     for (const { eventId, attributes } of history) {
       if (attributes?.$case === "activityTaskScheduledEventAttributes") activities.set(eventId, attributes.value.activityId);
+      if (attributes?.$case === "activityTaskStartedEventAttributes")
+        attempts.set(attributes.value.scheduledEventId, attributes.value.attempt);
       if (attributes?.$case === "activityTaskCompletedEventAttributes") {
-        const { scheduledEventId, result } = attributes.value;
+        const { scheduledEventId } = attributes.value;
+        const result = fromPayloads(attributes.value.result) as ActivityResult;
         const name = `${key.runId} ${activities.get(scheduledEventId)}`;
         assert(activities.delete(scheduledEventId), `the result of activity ${name} is recorded once`);
-        if (promises.has(name)) same(`the result of activity ${name}`, fromPayloads(result), promises.get(name));
+        same(`the attempt whose result activity ${name} has`, result.attempt, attempts.get(scheduledEventId));
+        if (promises.has(name)) same(`the result of activity ${name}`, result.id, promises.get(name));
         missing.delete(name);
       }
       if (attributes?.$case === "workflowExecutionUpdateCompletedEventAttributes") {

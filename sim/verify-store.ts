@@ -12,8 +12,8 @@ import type { Store } from "../src/store/store.ts";
 const pageMax = 1_000;
 
 /**
- * Checks a store whose workflows have all ended: every run is closed, its stored state is the fold of its history, and no task,
- * timer or effect is left behind. Throws what is not so; returns all runs with their histories.
+ * Checks a store whose workflows have all ended: every run is closed, its stored state is the fold of its history, no signal is in
+ * it twice, and no task, timer or effect is left behind. Throws what is not so; returns all runs with their histories.
  */
 export async function verifyStore(store: Store): Promise<readonly { readonly key: RunKey; readonly history: readonly HistoryEvent[] }[]> {
   const runs: { key: RunKey; history: readonly HistoryEvent[] }[] = [];
@@ -59,6 +59,12 @@ async function verifyRun(store: Store, key: RunKey): Promise<readonly HistoryEve
     history.every(({ eventId }, index) => eventId === index + 1),
     `the history of ${name} has no gaps`,
   );
+  const requestIds = history.flatMap(({ attributes }) =>
+    attributes?.$case === "workflowExecutionSignaledEventAttributes" && attributes.value.requestId !== ""
+      ? [attributes.value.requestId]
+      : [],
+  );
+  assert(new Set(requestIds).size === requestIds.length, `no signal of ${name} is recorded twice`);
   const context = testContext(state.core.startTime);
   same(`the fold of the history of ${name}`, determinedByHistory(state), determinedByHistory(fold(key, history, context)));
   assert(!isRunning(state), `${name} has ended`);

@@ -23,7 +23,7 @@ import {
 import type { Random } from "./random.ts";
 import { ConnectionLost, type SimulatedServer } from "./server.ts";
 import type { VirtualTime } from "./time.ts";
-import { decideCommands, fromPayloads, toPayloads } from "./workflow.ts";
+import { activityTimeoutMs, decideCommands, fromPayloads, toPayloads } from "./workflow.ts";
 
 export const taskQueue = "plans";
 
@@ -32,8 +32,13 @@ export type WorkerDangers = {
   readonly dies: number;
   /** Of each answer: that it is given twice. */
   readonly answersTwice: number;
+  /** Of each result of an activity: that it comes after its attempt timed out. */
+  readonly late: number;
   readonly delayMsMax: number;
 };
+
+/** Which attempt it is of, and an id that no other has. */
+export type ActivityResult = { readonly attempt: number; readonly id: string };
 
 /** What the server has promised to remember: it said so to a worker. */
 export type Promises = {
@@ -240,7 +245,9 @@ async function act(self: Self, task: PollActivityTaskQueueResponse): Promise<voi
     await server.call("respondActivityTaskFailed", make(RespondActivityTaskFailedRequest, { taskToken, identity, failure }));
     return;
   }
-  const result = random.id();
+  // Too late for this attempt: the next one may be under way.
+  if (random.chance(dangers.late)) await self.time.sleep(activityTimeoutMs + random.between(0, 500));
+  const result: ActivityResult = { attempt: task.attempt, id: random.id() };
   const answer = make(RespondActivityTaskCompletedRequest, { taskToken, identity, result: toPayloads(result) });
   const name = `${task.workflowExecution?.runId} ${task.activityId}`;
   const answers = random.chance(dangers.answersTwice) ? 2 : 1;
@@ -250,6 +257,6 @@ async function act(self: Self, task: PollActivityTaskQueueResponse): Promise<voi
     const done = await server.call("respondActivityTaskCompleted", answer);
     if (!done.ok) continue;
     if (++taken > 1 || promises.activityResults.has(name)) throw new Error(`two results of activity ${name} were taken`);
-    promises.activityResults.set(name, result);
+    promises.activityResults.set(name, result.id);
   }
 }

@@ -176,6 +176,8 @@ function wantedBy(step: Exclude<Step, { kind: "continue" }>, id: string, past: P
   }
 }
 
+/** What one attempt of an activity may take. */
+export const activityTimeoutMs = 3_000;
 /** First retry, milliseconds. Each step's input says how often its activity fails. */
 const retryAfterMs = 50;
 
@@ -184,7 +186,7 @@ function scheduleActivity(activityId: string, { failures }: { readonly failures:
     activityId,
     activityType: { name: "act" },
     input: toPayloads(failures),
-    startToCloseTimeout: toProtoTime(3_000),
+    startToCloseTimeout: toProtoTime(activityTimeoutMs),
     heartbeatTimeout: toProtoTime(1_000),
     retryPolicy: make(RetryPolicy, { initialInterval: toProtoTime(retryAfterMs), backoffCoefficient: 1.3 }),
     requestEagerExecution: failures === 0,

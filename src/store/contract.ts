@@ -67,7 +67,9 @@ export function storeContract(name: string, open: () => Promise<Store>, reopen?:
       );
     });
 
-    test.skipIf(reopen === undefined)("opened again, it holds what it held", async () => {
+    // A store that lives in memory keeps nothing past its end.
+    if (reopen === undefined) return;
+    test("opened again, it holds what it held", async () => {
       const before = await open();
       const run = runKey(1);
       await committed(before, {
@@ -82,7 +84,7 @@ export function storeContract(name: string, open: () => Promise<Store>, reopen?:
       });
       await before.putNamespace({ id: "n", name: "default", version: 1, body: bytes("n") });
       const held = await everythingOf(before);
-      const after = (await reopen?.(before)) ?? before;
+      const after = await reopen(before);
       opened.push(after);
       expect(await everythingOf(after)).toEqual(held);
       expect(await after.commit([change({ runs: [update(run, 1)] })])).toEqual(["committed"]);

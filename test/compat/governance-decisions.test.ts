@@ -261,6 +261,8 @@ rules:
     const denied = expect.objectContaining({ type: "PolicyDenied" });
     expect(await handle.result()).toEqual([denied, "1: refunded 5", denied]);
     expect(ran.get(handle.workflowId)).toEqual(["refund 1"]);
-    expect(server.polled.filter(({ workflowId }) => workflowId === handle.workflowId)).toEqual([]);
+    expect(server.handedOut.filter(({ workflowId }) => workflowId === handle.workflowId)).toEqual([
+      expect.objectContaining({ how: "eager", activityType: "refund" }),
+    ]);
   });
 });

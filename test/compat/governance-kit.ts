@@ -3,10 +3,13 @@ import type { WorkflowHandle } from "@temporalio/client";
 import { startTemporalEdge } from "../../src/edge/temporal/server.ts";
 import { defaultLimits } from "../../src/execution/limits.ts";
 import type { Principal } from "../../src/governance/action.ts";
+import type { ChainedEntry, ChainHead } from "../../src/governance/ledger/ledger.ts";
+import { type LedgerReport, verifyLedger } from "../../src/governance/ledger/verify-ledger.ts";
 import { parsePolicy } from "../../src/governance/policy/policy.ts";
 import { type Snapshot, snapshotOf } from "../../src/governance/policy/snapshot.ts";
 import type { Holdfast } from "../../src/main.ts";
 import type { Approval } from "../../src/protocol/generated/holdfast/state/v1/governance.ts";
+import type { PollActivityTaskQueueResponse } from "../../src/protocol/generated/temporal/api/workflowservice/v1/request_response.ts";
 import { createSystemClock } from "../../src/service/clock.ts";
 import { type Core, startCore } from "../../src/service/core.ts";
 import { openSqlite } from "../../src/store/sqlite/sqlite.ts";
@@ -18,7 +21,14 @@ import { until } from "./kit.ts";
 // A server put together as the real one, whose policy, approvals and ledger a test can reach directly.
 
 /** An activity attempt that left the server. */
-export type HandedOut = { readonly workflowId: string; readonly activityId: string; readonly attempt: number; readonly at: number };
+export type HandedOut = {
+  readonly how: "polled" | "eager";
+  readonly workflowId: string;
+  readonly activityId: string;
+  readonly activityType: string;
+  readonly attempt: number;
+  readonly at: number;
+};
 
 /** A decision as the ledger keeps it. */
 export type RecordedDecision = {
@@ -44,8 +54,8 @@ export type Governed = {
   launch(): Promise<Holdfast>;
   readonly core: Core;
   readonly store: Store;
-  /** Attempts that workers got by polling; those that came eagerly, with the answer to a workflow task, are not among them. */
-  readonly polled: readonly HandedOut[];
+  /** Attempts that workers got by polling, or eagerly with the answer to a workflow task. */
+  readonly handedOut: readonly HandedOut[];
   /** Puts a policy in force, from the next decision on. */
   enforce(yaml: string): Snapshot;
   /** Stops the server, and starts it on the same port and database with this policy, once `meanwhile` is done. */
@@ -57,6 +67,8 @@ export type Governed = {
   /** What the ledger says of a workflow: `"decision REQUIRE_APPROVAL big-refunds"`, `"approval-closed granted"`. */
   recordOf(workflowId: string): Promise<readonly string[]>;
   decisions(): Promise<readonly RecordedDecision[]>;
+  /** Follows every chain of the ledger. */
+  verifyLedger(): Promise<LedgerReport>;
 };
 
 export const person = (id: string): Principal => ({ id, kind: "human", roles: [] });
@@ -67,8 +79,29 @@ export function snapshotFrom(yaml: string): Snapshot {
   return snapshotOf([{ id: "test", policy }]);
 }
 
+async function* chainEntries(store: Store, head: ChainHead): AsyncIterable<ChainedEntry> {
+  for (let from = 1; from <= head.sequence; ) {
+    const page = await store.readChain(head, from, 500);
+    if (page.length === 0) return;
+    yield* page;
+    from += page.length;
+  }
+}
+
 export function governed(options: { readonly policy: string; readonly db?: string }): Governed {
-  const polled: HandedOut[] = [];
+  const handedOut: HandedOut[] = [];
+  const note = (
+    how: HandedOut["how"],
+    { workflowExecution, activityId, activityType, attempt, startedTime }: PollActivityTaskQueueResponse,
+  ) =>
+    handedOut.push({
+      how,
+      workflowId: workflowExecution?.workflowId ?? "",
+      activityId,
+      activityType: activityType?.name ?? "",
+      attempt,
+      at: startedTime?.getTime() ?? 0,
+    });
   let running: { readonly core: Core; readonly store: Store; readonly port: number; stop(): Promise<void> };
 
   async function start(yaml: string, port: number): Promise<void> {
@@ -92,11 +125,13 @@ export function governed(options: { readonly policy: string; readonly db?: strin
         ...services,
         pollActivityTaskQueue: async (request, caller) => {
           const polling = await services.pollActivityTaskQueue(request, caller);
-          if (polling.ok && polling.value.taskToken.length > 0) {
-            const { workflowExecution, activityId, attempt, startedTime } = polling.value;
-            polled.push({ workflowId: workflowExecution?.workflowId ?? "", activityId, attempt, at: startedTime?.getTime() ?? 0 });
-          }
+          if (polling.ok && polling.value.taskToken.length > 0) note("polled", polling.value);
           return polling;
+        },
+        respondWorkflowTaskCompleted: async (request, caller) => {
+          const answer = await services.respondWorkflowTaskCompleted(request, caller);
+          if (answer.ok) for (const task of answer.value.response.activityTasks) note("eager", task);
+          return answer;
         },
       },
       host: "127.0.0.1",
@@ -151,7 +186,7 @@ export function governed(options: { readonly policy: string; readonly db?: strin
     get store() {
       return running.store;
     },
-    polled,
+    handedOut,
     enforce: (yaml) => {
       const snapshot = snapshotFrom(yaml);
       running.core.kernel.enforce(snapshot);
@@ -187,6 +222,11 @@ export function governed(options: { readonly policy: string; readonly db?: strin
             ? `decision ${body.effect} ${body.rule} attempt ${body.attempt}`
             : [kind, body.rule ?? body.status ?? body.change ?? `${body.verdict} by ${body.voter.id}`].join(" "),
         );
+    },
+    verifyLedger: async () => {
+      const { heads } = await running.store.readChains({ namespaceId: null, after: null, limit: 100 });
+      const chains = heads.map((head) => ({ chain: head, entries: chainEntries(running.store, head) }));
+      return verifyLedger({ chains, checkpoints: [], publicKeys: [] });
     },
     decisions: async () => (await entries()).filter(({ kind }) => kind === "decision").map(({ at, body }) => ({ at, ...body })),
   };

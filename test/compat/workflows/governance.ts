@@ -22,6 +22,8 @@ export type Activities = {
   /** Fails at once on the first attempt, and never ends by itself on a later one. */
   stall(): Promise<void>;
   greet(name: unknown): Promise<string>;
+  /** One of many, each under rules of its own. */
+  [work: `work${number}`]: () => Promise<string>;
   /** Like `charge`, under other rules. */
   ponder(order: { succeedsOn: number }): Promise<number>;
 };

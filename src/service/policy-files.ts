@@ -86,10 +86,18 @@ export async function enforcePolicyFiles(
   if (!first.ok) return first;
   await publish(first.value);
 
-  const reload = () => {
+  async function republish(): Promise<void> {
     const read = readPolicyFiles(files);
-    if (read.ok) publish(read.value).catch((error: unknown) => log.error("cannot record a policy, the former one stays", {}, error));
-    else for (const problem of read.error) log.error("a policy file is broken, the former policy stays", { problem });
+    if (!read.ok) {
+      for (const problem of read.error) log.error("a policy file is broken, the former policy stays", { problem });
+      return;
+    }
+    await publish(read.value).catch((error: unknown) => log.error("cannot record a policy, the former one stays", {}, error));
+  }
+  // One after the other: a file that changes back while the change is being recorded would be taken for the one in force.
+  let published = Promise.resolve();
+  const reload = () => {
+    published = published.then(republish);
   };
   let timer: NodeJS.Timeout | undefined;
   // Editors replace files, so their folders are watched; several events of one save count as one.

@@ -46,7 +46,9 @@ function notEnforcedYet(policy: Policy): readonly string[] {
   const missing = new Set<string>();
   if (policy.limits.length > 0) missing.add("`limits`");
   if (policy.denyLocalActivities.length > 0) missing.add("`deny_local_activities`");
-  for (const { constraints, approval } of policy.rules) {
+  for (const { maxConcurrentJobs } of policy.tenants.values()) if (maxConcurrentJobs !== null) missing.add("`tenants.max_concurrent_jobs`");
+  for (const { match, constraints, approval } of policy.rules) {
+    for (const kind of match.kinds ?? []) if (kind !== "activity") missing.add(`a rule for the kind \`${kind}\``);
     if (constraints.rates !== undefined) missing.add("`constraints.rates`");
     if (constraints.spend !== undefined) missing.add("`constraints.spend`");
     if (constraints.budgets?.maxConcurrentJobs !== undefined) missing.add("`constraints.budgets.max_concurrent_jobs`");

@@ -43,6 +43,8 @@ describe("token bucket: 2 per second, 3 at once", () => {
         }
         expect(allowedCount).toBeLessThanOrEqual(limit.burst + ((latest - (first ?? now)) * limit.max) / limit.per);
       }),
+      // A token that a rounding error keeps from being whole when it is due.
+      { examples: [[[0, 486, 484, -163, 411, 0]]] },
     );
   });
 });

@@ -10,12 +10,17 @@ export type Admission<S> = { readonly state: S; readonly allowed: boolean; reado
 
 /** Takes `count` tokens, or none. A clock that was set back refills nothing until it has caught up. */
 export function takeTokens(bucket: Bucket | null, { max, per, burst }: BucketLimit, now: EpochMs, count = 1): Admission<Bucket> {
+  const refill = (elapsed: DurationMs): number => (elapsed * max) / per;
   const at = Math.max(now, bucket?.at ?? now);
-  const tokens = bucket === null ? burst : Math.min(burst, bucket.tokens + ((at - bucket.at) * max) / per);
+  const tokens = bucket === null ? burst : Math.min(burst, bucket.tokens + refill(at - bucket.at));
   if (tokens >= count) return { state: { tokens: tokens - count, at }, allowed: true, retryAt: null };
   // The state stays: refilling it bit by bit would add up rounding errors.
   const state = bucket ?? { tokens, at };
-  return { state, allowed: false, retryAt: count > burst ? null : state.at + Math.ceil(((count - state.tokens) * per) / max) };
+  if (count > burst) return { state, allowed: false, retryAt: null };
+  const wait = Math.ceil(((count - state.tokens) * per) / max);
+  // By a rounding error the token may not be whole yet at that very moment; then it is one later.
+  const isWhole = state.tokens + refill(wait) >= count;
+  return { state, allowed: false, retryAt: state.at + (isWhole ? wait : wait + 1) };
 }
 
 /** At most `max` in each window of `per`, counted from the epoch: days end at midnight UTC. */

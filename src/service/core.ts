@@ -231,7 +231,6 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     startLock,
     queries,
     directQueries: new Map(),
-    contextOf,
   };
 
   return {

@@ -1,5 +1,4 @@
 import type { DurationMs } from "../base/time.ts";
-import type { Context } from "../execution/execution.ts";
 import type { Limits } from "../execution/limits.ts";
 import type { Store } from "../store/store.ts";
 import type { Log } from "../telemetry/log.ts";
@@ -35,5 +34,4 @@ export type Engine = {
   readonly queries: QueryRegistry;
   /** Queries that are tasks of their own. */
   readonly directQueries: DirectQueries;
-  readonly contextOf: (namespaceId: string) => Context;
 };

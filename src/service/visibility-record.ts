@@ -2,7 +2,6 @@ import { toProtoTime } from "../base/time.ts";
 import { type Context, isRunning, type MutableState } from "../execution/execution.ts";
 import { decodeSearchAttributes } from "../execution/search-attributes.ts";
 import { encode, make } from "../protocol/codec.ts";
-import { TaskQueueKind } from "../protocol/generated/temporal/api/enums/v1/task_queue.ts";
 import { WorkflowExecutionInfo } from "../protocol/generated/temporal/api/workflow/v1/message.ts";
 import type { VisibilityRecord } from "../store/store.ts";
 
@@ -60,5 +59,3 @@ export function executionInfo(state: MutableState): WorkflowExecutionInfo {
     priority: started.priority,
   });
 }
-
-export const normalQueue = (name: string) => ({ name, kind: TaskQueueKind.NORMAL, normalName: "" });

@@ -47,6 +47,20 @@ export function validTaskQueueName(name: string): Refusal | null {
   return null;
 }
 
+/** What every request about an activity by its id has to name; an empty run id is the current run. */
+export const validActivityById = (request: {
+  readonly namespace: string;
+  readonly workflowId: string;
+  readonly runId: string;
+  readonly activityId: string;
+  readonly identity: string;
+}): Refusal | null =>
+  requiredNamespace(request.namespace) ??
+  bounded("WorkflowId", request.workflowId) ??
+  validRunId(request.runId) ??
+  required("ActivityId", request.activityId) ??
+  bounded("Identity", request.identity);
+
 /** Absent, zero or positive. `field` is the protocol's older name of it, as in `WorkflowRunTimeoutSeconds`. */
 export const validDuration = (field: string, duration: Duration | undefined): Refusal | null =>
   negative(duration) ? invalidArgument(`An invalid ${field} is set on request.`) : null;

@@ -3,15 +3,10 @@ import {
   RespondActivityTaskCompletedByIdResponse,
 } from "../../../protocol/generated/temporal/api/workflowservice/v1/request_response.ts";
 import { method } from "../method.ts";
-import { bounded, required, requiredNamespace, validRunId } from "../validate.ts";
+import { validActivityById } from "../validate.ts";
 
 export const respondActivityTaskCompletedById = method({
   request: RespondActivityTaskCompletedByIdRequest,
   response: RespondActivityTaskCompletedByIdResponse,
-  validate: (request) =>
-    requiredNamespace(request.namespace) ??
-    bounded("WorkflowId", request.workflowId) ??
-    validRunId(request.runId) ??
-    required("ActivityId", request.activityId) ??
-    bounded("Identity", request.identity),
+  validate: validActivityById,
 });

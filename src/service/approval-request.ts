@@ -1,0 +1,95 @@
+import { assert } from "../base/assert.ts";
+import type { WantedAction } from "../execution/admission.ts";
+import type { Draft } from "../execution/execution.ts";
+import { decide, evolve } from "../governance/approval/approval.ts";
+import { approvalEntry } from "../governance/approval/approval-entry.ts";
+import type { LedgerEntry } from "../governance/ledger/ledger.ts";
+import type { Decision } from "../governance/policy/decide.ts";
+import type { ApprovalTerms } from "../governance/policy/policy.ts";
+import { encode, make } from "../protocol/codec.ts";
+import { Approval, ApprovalRequirements, OnExpiry } from "../protocol/generated/holdfast/state/v1/governance.ts";
+import { Hold } from "../protocol/generated/holdfast/state/v1/state.ts";
+import type { ApprovalWrite } from "../store/store.ts";
+
+/** Asks for the approval that a decision requires: its row, the hold of the action, and what the ledger keeps. */
+export function askForApproval(
+  wanted: WantedAction,
+  draft: Draft,
+  { id, decision, jobHash }: { readonly id: string; readonly decision: Decision; readonly jobHash: string },
+): { readonly write: ApprovalWrite; readonly hold: Hold; readonly ledger: readonly LedgerEntry[] } {
+  const { key, context, core, started } = draft;
+  const { action } = decision;
+  const scheduledEventId = wanted.scheduledEventId || core.nextEventId;
+  const decided = decide(
+    null,
+    {
+      type: "ask",
+      ask: {
+        id,
+        ...key,
+        scheduledEventId,
+        workflowType: started.workflowType?.name ?? "",
+        activityId: wanted.id,
+        activityType: wanted.name,
+        taskQueue: wanted.taskQueue,
+        topic: action.topic,
+        labels: Object.fromEntries(action.labels),
+        capability: action.capability,
+        riskTags: [...action.riskTags],
+        requester: { ...action.principal, roles: [...action.principal.roles] },
+        starter: { ...action.principal, roles: [...action.principal.roles] },
+        ruleId: decision.ruleId ?? "",
+        reason: decision.reason,
+        policySnapshot: decision.snapshot,
+        jobHash,
+        requirements: requirementsOf(decision.approval),
+      },
+    },
+    context.now,
+  );
+  assert(decided.ok, "a new approval cannot be refused");
+  const approval = decided.value.reduce<Readonly<Approval>>(evolve, make(Approval));
+  return {
+    write: {
+      id,
+      run: key,
+      scheduledEventId,
+      createdAt: context.now,
+      status: approval.status,
+      body: encode(Approval, approval),
+      expectedVersion: 0,
+    },
+    hold: make(Hold, {
+      approvalId: id,
+      ruleId: decision.ruleId ?? "",
+      reason: decision.reason,
+      since: context.now,
+      expiresAt: approval.expiresAt,
+    }),
+    ledger: decided.value.map((event) => approvalEntry(approval, event)),
+  };
+}
+
+function requirementsOf(terms: ApprovalTerms | null): ApprovalRequirements {
+  const {
+    roles = [],
+    principals = [],
+    quorum = 1,
+    fourEyes = false,
+    expiresAfter = null,
+    escalation = [],
+    reasonRequired = false,
+  } = terms ?? {};
+  return make(ApprovalRequirements, {
+    approvers: { roles: [...roles], principals: [...principals] },
+    quorum,
+    fourEyes,
+    expiresAfter: expiresAfter ?? 0,
+    onExpiry: OnExpiry.DENY,
+    escalations: escalation.map(({ after, roles: others, principals: more }) => ({
+      after,
+      approvers: { roles: [...others], principals: [...more] },
+    })),
+    reasonRequired,
+  });
+}

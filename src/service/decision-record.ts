@@ -1,0 +1,63 @@
+import type { Caps, Marks } from "../execution/admission.ts";
+import { denialFailure } from "../execution/failures.ts";
+import type { Decision } from "../governance/policy/decide.ts";
+import { make } from "../protocol/codec.ts";
+import { Payload } from "../protocol/generated/temporal/api/common/v1/message.ts";
+import type { Failure } from "../protocol/generated/temporal/api/failure/v1/message.ts";
+import { UserMetadata } from "../protocol/generated/temporal/api/sdk/v1/user_metadata.ts";
+
+/* What is said of a decision: in the ledger, in the history of the run, and to the code that asked for the action. */
+
+/** Header of a scheduled activity that says what was decided of it. */
+export const decisionHeader = "holdfast-decision";
+
+/** What the ledger keeps of a decision. */
+export function decisionRecord(
+  { effect, ruleId, bundle, reason, snapshot, action, observed }: Decision,
+  hash: string,
+  grantedApprovalId: string | null,
+): object {
+  return {
+    effect,
+    rule: ruleId,
+    bundle,
+    reason,
+    snapshot,
+    job_hash: hash,
+    kind: action.kind,
+    topic: action.topic,
+    name: action.name,
+    workflow_id: action.workflowId,
+    action_id: action.actionId,
+    attempt: action.attempt,
+    principal: action.principal.id,
+    // By this grant the action may happen although it needs approval.
+    ...(grantedApprovalId === null ? {} : { approval: grantedApprovalId }),
+    ...(observed === null ? {} : { observed: { effect: observed.effect, rule: observed.ruleId } }),
+  };
+}
+
+const json = (value: unknown): Payload =>
+  make(Payload, { metadata: { encoding: Buffer.from("json/plain") }, data: Buffer.from(JSON.stringify(value)) });
+
+/** What the history of the run shows: SDKs hand the header to the activity and replay without looking at either. */
+export function marksOf({ effect, ruleId, reason, snapshot, constraints }: Decision): Marks {
+  const decided = { effect, rule: ruleId, reason, snapshot, ...(effect === "ALLOW_WITH_CONSTRAINTS" ? { constraints } : {}) };
+  return {
+    header: { [decisionHeader]: json(decided) },
+    userMetadata:
+      effect === "ALLOW" ? undefined : make(UserMetadata, { summary: json(`${effect}: ${reason}`.slice(0, summaryLettersMax)) }),
+  };
+}
+
+/** User metadata may have 400 bytes as a summary. */
+const summaryLettersMax = 120;
+
+export const capsOf = ({ constraints }: Decision): Caps | null =>
+  constraints.budgets === undefined
+    ? null
+    : { startToClose: constraints.budgets.maxRuntimeMs ?? null, attempts: constraints.budgets.maxAttempts ?? null };
+
+/** An ordinary `catch` in any SDK reads rule, reason, snapshot and remediations from the details. */
+export const denialOf = ({ ruleId, reason, snapshot, remediations }: Decision, hash: string): Failure =>
+  denialFailure({ rule: ruleId, reason, snapshot, jobHash: hash, remediations });

@@ -7,6 +7,7 @@ import { type Policy, parsePolicy } from "../governance/policy/policy.ts";
 import { type Snapshot, snapshotOf } from "../governance/policy/snapshot.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Clock } from "./clock.ts";
+import { notEnforcedYet } from "./not-enforced-yet.ts";
 import type { SafetyKernel } from "./safety-kernel.ts";
 
 /** Namespace id under which the ledger keeps what concerns the whole server. */
@@ -39,22 +40,6 @@ function parsed(file: string): { policy: Policy | null; problems: readonly strin
   } catch (error) {
     return { policy: null, problems: [`${file}: ${error instanceof Error ? error.message : String(error)}`] };
   }
-}
-
-/** A permission whose limits nobody holds would be a lie: what cannot be enforced is refused when the policy is loaded. */
-function notEnforcedYet(policy: Policy): readonly string[] {
-  const missing = new Set<string>();
-  if (policy.limits.length > 0) missing.add("`limits`");
-  if (policy.denyLocalActivities.length > 0) missing.add("`deny_local_activities`");
-  for (const { maxConcurrentJobs } of policy.tenants.values()) if (maxConcurrentJobs !== null) missing.add("`tenants.max_concurrent_jobs`");
-  for (const { match, constraints, approval } of policy.rules) {
-    for (const kind of match.kinds ?? []) if (kind !== "activity") missing.add(`a rule for the kind \`${kind}\``);
-    if (constraints.rates !== undefined) missing.add("`constraints.rates`");
-    if (constraints.spend !== undefined) missing.add("`constraints.spend`");
-    if (constraints.budgets?.maxConcurrentJobs !== undefined) missing.add("`constraints.budgets.max_concurrent_jobs`");
-    if (approval?.onExpiry === "allow") missing.add("`approval.on_expiry: allow`");
-  }
-  return [...missing];
 }
 
 /**

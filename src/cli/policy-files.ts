@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { basename, extname } from "node:path";
 import type { Action } from "../governance/action.ts";
-import type { Problem } from "../governance/policy/reader.ts";
 import type { Bundle, Snapshot } from "../governance/policy/snapshot.ts";
+import type { Problem } from "../language/reader.ts";
 import { UsageError } from "./context.ts";
 
 /** What was found in a file, at a place that an editor can jump to. */

@@ -1,6 +1,3 @@
-import { type Action, actionOf } from "../action.ts";
-import { inputOfValues, noInput } from "../action-input.ts";
-import { readKind } from "./match.ts";
 import {
   anyValue,
   dictionary,
@@ -19,7 +16,10 @@ import {
   wholeNumber,
   word,
   wordsOf,
-} from "./reader.ts";
+} from "../../language/reader.ts";
+import { type Action, actionOf } from "../action.ts";
+import { inputOfValues, noInput } from "../action-input.ts";
+import { readKind } from "./match.ts";
 
 /** An action as people write it, in test cases and for `explain`. What is left out is empty. */
 export const readActionFields = into(

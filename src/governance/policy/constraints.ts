@@ -1,6 +1,4 @@
 import { parseBytes, parseDuration } from "../../base/quantity.ts";
-import { canonicalJson } from "../canonical.ts";
-import { compileGlob } from "./glob.ts";
 import {
   flag,
   into,
@@ -17,7 +15,9 @@ import {
   wholeNumber,
   word,
   wordsOf,
-} from "./reader.ts";
+} from "../../language/reader.ts";
+import { canonicalJson } from "../canonical.ts";
+import { compileGlob } from "./glob.ts";
 
 export const duration = quantity(parseDuration, "a duration such as `30s` or `1h30m`");
 const bytes = quantity((value) => (value === 0 ? 0 : parseBytes(value)), "a size such as `512KiB` or a number of bytes");

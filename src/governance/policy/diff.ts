@@ -1,6 +1,6 @@
+import { keyOf } from "../../language/reader.ts";
 import { canonicalJson } from "../canonical.ts";
 import { emptyPolicy, type Rule } from "./policy.ts";
-import { keyOf } from "./reader.ts";
 import type { Bundle, Snapshot } from "./snapshot.ts";
 
 export type Change = {

@@ -1,8 +1,8 @@
 import { type ASTNode, TypeError as CelTypeError, Environment, EvaluationError, ParseError } from "@marcbachmann/cel-js";
 import { assert } from "../../base/assert.ts";
 import { err, ok, type Result } from "../../base/result.ts";
+import { type PatternCost, patternCost } from "../../language/pattern-cost.ts";
 import { type ActionView, UnreadableInput } from "./action-view.ts";
-import { type PatternCost, patternCost } from "./pattern-cost.ts";
 
 /** A CEL expression that is true or false of an action. */
 export type Expression = {

@@ -1,7 +1,3 @@
-import { type ActionKind, actionKinds, type McpCall } from "../action.ts";
-import type { ActionView } from "./action-view.ts";
-import { compileExpression, type Expression } from "./expression.ts";
-import { compileGlob, type Glob } from "./glob.ts";
 import {
   dictionary,
   flag,
@@ -16,7 +12,11 @@ import {
   text,
   word,
   wordsOf,
-} from "./reader.ts";
+} from "../../language/reader.ts";
+import { type ActionKind, actionKinds, type McpCall } from "../action.ts";
+import type { ActionView } from "./action-view.ts";
+import { compileExpression, type Expression } from "./expression.ts";
+import { compileGlob, type Glob } from "./glob.ts";
 
 export const readGlob: Reader<string> = into(text, (pattern, at) =>
   compileGlob(pattern) === null ? report(at, `\`${pattern}\` is no pattern: see the glob rules`) : pattern.trim(),

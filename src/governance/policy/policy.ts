@@ -1,6 +1,3 @@
-import { type Constraints, duration, isUnconstrained, readConstraints, readRate } from "./constraints.ts";
-import { type Effect, effectWords, type Mode, modes } from "./effect.ts";
-import { type Match, readGlob, readKind, readMatch, readMcpPolicy, readWhen } from "./match.ts";
 import {
   dictionary,
   flag,
@@ -23,7 +20,10 @@ import {
   wholeNumber,
   word,
   wordsOf,
-} from "./reader.ts";
+} from "../../language/reader.ts";
+import { type Constraints, duration, isUnconstrained, readConstraints, readRate } from "./constraints.ts";
+import { type Effect, effectWords, type Mode, modes } from "./effect.ts";
+import { type Match, readGlob, readKind, readMatch, readMcpPolicy, readWhen } from "./match.ts";
 import { readTestCase, type TestCase } from "./test-case.ts";
 
 /** A safer way to reach the same end, offered with a denial. */

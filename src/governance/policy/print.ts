@@ -1,6 +1,6 @@
 import { stringify } from "yaml";
+import { keyOf } from "../../language/reader.ts";
 import type { Policy } from "./policy.ts";
-import { keyOf } from "./reader.ts";
 
 /** The policy as a file that `parsePolicy` reads back, with everything said in full. */
 export function printPolicy(policy: Policy): string {

@@ -1,7 +1,7 @@
+import { into, mapping, positionOf, type ReadBy, report, text, word } from "../../language/reader.ts";
 import { readActionFields } from "./action-file.ts";
 import { readConstraints } from "./constraints.ts";
 import { effectWords } from "./effect.ts";
-import { into, mapping, positionOf, type ReadBy, report, text, word } from "./reader.ts";
 
 /** How a test case names the outcome that no rule decided. */
 export const noRule = "none";

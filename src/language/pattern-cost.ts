@@ -1,4 +1,4 @@
-import { err, ok, type Result } from "../../base/result.ts";
+import { err, ok, type Result } from "../base/result.ts";
 
 /** A bound for trying a regular expression on a text of n letters: `perText × n^power` steps. */
 export type PatternCost = { readonly power: number; readonly perText: number };

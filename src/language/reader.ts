@@ -1,5 +1,5 @@
 import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
-import { nearest } from "../../base/nearest.ts";
+import { nearest } from "../base/nearest.ts";
 
 /** Something wrong with a policy text, at a place that an editor can jump to (both from 1). A warning leaves the policy usable. */
 export type Problem = {

@@ -51,6 +51,8 @@ export type Action = {
   /** Null: concluded from labels, see `mcpCallOf`. */
   readonly mcp: McpCall | null;
   readonly input: ActionInput;
+  /** Why what the caller said of the action cannot be read: such an action is denied. */
+  readonly unreadable: string | null;
 };
 
 const nothing: Action = {
@@ -73,6 +75,7 @@ const nothing: Action = {
   secretsPresent: null,
   mcp: null,
   input: noInput,
+  unreadable: null,
 };
 
 /** An action with the given fields, and nothing said for the rest. */

@@ -2,15 +2,20 @@ import type { WantedAction } from "../execution/admission.ts";
 import type { Draft } from "../execution/execution.ts";
 import { type Action, actionOf, type Principal } from "../governance/action.ts";
 import { inputOfPayloads } from "../governance/action-input.ts";
+import { actionHeader, readCallSite } from "../governance/call-site.ts";
+import type { Header } from "../protocol/generated/temporal/api/common/v1/message.ts";
 
-/** The action as the policy sees it. Whoever started the workflow acts through it. */
+/** The action as the policy sees it. Whoever started the workflow acts through it, unless the call names a program that does. */
 export function actionIn(wanted: WantedAction, draft: Draft): Action {
   const { key, context, started } = draft;
+  const { actor, ...said } = saidIn(wanted.header);
   return actionOf({
+    ...said,
     namespace: context.namespaceName,
     kind: kinds[wanted.kind],
     name: wanted.name,
-    principal: starterOf(draft),
+    // It acts in no role: roles are given by the server, never claimed.
+    principal: actor ? { id: actor, kind: "service", roles: [] } : starterOf(draft),
     workflowType: started.workflowType?.name ?? "",
     workflowId: key.workflowId,
     runId: key.runId,
@@ -20,6 +25,16 @@ export function actionIn(wanted: WantedAction, draft: Draft): Action {
     input: inputOfPayloads(wanted.input),
   });
 }
+
+/** What the code that asks for the action says of it; the policy's catalogue comes on top. */
+export function saidIn(header: Header | undefined): Partial<Action> & { readonly actor?: string } {
+  const field = header?.fields[actionHeader];
+  if (field === undefined) return nothingSaid;
+  const said = readCallSite(field);
+  return said.ok ? said.value : { unreadable: said.error };
+}
+
+const nothingSaid = {};
 
 const kinds = {
   activity: "activity",

@@ -57,6 +57,7 @@ function firstMatch(snapshot: Snapshot, given: Action, { candidates, conditions 
 
 /** The action with a namespace, and with what the catalogue says of it. */
 export function described(snapshot: Snapshot, action: Action): Action | Unclear {
+  if (action.unreadable !== null) return { unclear: action.unreadable };
   return snapshot.catalogue.describe(action.namespace === "" ? { ...action, namespace: snapshot.defaultTenant } : action);
 }
 

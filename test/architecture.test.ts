@@ -55,7 +55,7 @@ const arrows: { readonly [part: string]: readonly string[] } = {
 
 /** Every package of npm has one home, so that replacing it is that folder's work. The generated codecs are part of `src/protocol`. */
 const homes: { readonly [dependency: string]: readonly string[] } = {
-  "@marcbachmann/cel-js": ["src/governance"],
+  "@marcbachmann/cel-js": ["src/language"],
   // The edge writes message fields past the codecs: a history is sent as it is stored, and reflection serves descriptors as they are.
   "@bufbuild/protobuf": ["src/protocol", "src/edge/temporal"],
   "better-sqlite3": ["src/store/sqlite"],

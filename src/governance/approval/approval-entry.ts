@@ -26,7 +26,7 @@ export const statusWords: { readonly [S in ClosedStatus | ApprovalStatus.PENDING
 export function approvalEntry(approval: Readonly<Approval>, event: ApprovalEvent): LedgerEntry {
   const { kind, at, body } = described(approval, event);
   const { id, namespaceId, runId, jobHash, policySnapshot } = approval;
-  return { namespaceId, at, kind, runId, body: canonicalBytes({ approval: id, jobHash, policySnapshot, ...body }) };
+  return { namespaceId, at, kind, runId, body: canonicalBytes({ approval: id, job_hash: jobHash, snapshot: policySnapshot, ...body }) };
 }
 
 type Described = { readonly kind: LedgerKind; readonly at: number; readonly body: { readonly [key: string]: Json } };
@@ -44,7 +44,7 @@ function described(approval: Readonly<Approval>, event: ApprovalEvent): Describe
       return { kind: "approval-changed", at, body: { change: "delegated", from: who(from), to, reason } };
     }
     case "ApprovalEscalated":
-      return changed(event.at, { change: "escalated", escalation: approval.escalationsTaken, expiresAt: event.expiresAt });
+      return changed(event.at, { change: "escalated", escalation: approval.escalationsTaken, expires_at: event.expiresAt });
     case "ApprovalUsed":
       return changed(event.at, { change: "used" });
     case "ApprovalClosed":
@@ -59,16 +59,16 @@ const changed = (at: number, body: Described["body"]): Described => ({ kind: "ap
 function askedFor(approval: Readonly<Approval>): Described["body"] {
   const { quorum, fourEyes, expiresAfter, onExpiry, escalations, reasonRequired, approvers } = requirementsOf(approval);
   return {
-    workflowId: approval.workflowId,
-    workflowType: approval.workflowType,
-    scheduledEventId: approval.scheduledEventId,
-    activityId: approval.activityId,
-    activityType: approval.activityType,
-    taskQueue: approval.taskQueue,
+    workflow_id: approval.workflowId,
+    workflow_type: approval.workflowType,
+    scheduled_event_id: approval.scheduledEventId,
+    activity_id: approval.activityId,
+    activity_type: approval.activityType,
+    task_queue: approval.taskQueue,
     topic: approval.topic,
     labels: approval.labels,
     capability: approval.capability,
-    riskTags: approval.riskTags,
+    risk_tags: approval.riskTags,
     requester: who(approval.requester),
     starter: who(approval.starter),
     rule: approval.ruleId,
@@ -76,11 +76,11 @@ function askedFor(approval: Readonly<Approval>): Described["body"] {
     requirements: {
       approvers: group(approvers),
       quorum,
-      fourEyes,
-      expiresAfter,
-      onExpiry: onExpiry === OnExpiry.ESCALATE ? "escalate" : "deny",
+      four_eyes: fourEyes,
+      expires_after: expiresAfter,
+      on_expiry: onExpiry === OnExpiry.ESCALATE ? "escalate" : "deny",
       escalations: escalations.map((escalation) => ({ after: escalation.after, approvers: group(escalation.approvers) })),
-      reasonRequired,
+      reason_required: reasonRequired,
     },
   };
 }

@@ -306,11 +306,11 @@ test("every event has its entry in the ledger", () => {
     }
   }
   expect(entries.slice(1)).toEqual([
-    'approval-changed {"approval":"approval","change":"delegated","from":{"id":"ann","kind":"human","roles":["finance"]},"jobHash":"job","policySnapshot":"snapshot","reason":"","to":"zoe"}',
-    'approval-changed {"approval":"approval","change":"escalated","escalation":1,"expiresAt":0,"jobHash":"job","policySnapshot":"snapshot"}',
-    'approval-vote {"approval":"approval","jobHash":"job","policySnapshot":"snapshot","reason":"fine","verdict":"grant","voter":{"id":"boss","kind":"human","roles":["directors"]}}',
-    'approval-closed {"approval":"approval","jobHash":"job","policySnapshot":"snapshot","reason":"fine","status":"granted"}',
-    'approval-changed {"approval":"approval","change":"used","jobHash":"job","policySnapshot":"snapshot"}',
+    'approval-changed {"approval":"approval","change":"delegated","from":{"id":"ann","kind":"human","roles":["finance"]},"job_hash":"job","reason":"","snapshot":"snapshot","to":"zoe"}',
+    'approval-changed {"approval":"approval","change":"escalated","escalation":1,"expires_at":0,"job_hash":"job","snapshot":"snapshot"}',
+    'approval-vote {"approval":"approval","job_hash":"job","reason":"fine","snapshot":"snapshot","verdict":"grant","voter":{"id":"boss","kind":"human","roles":["directors"]}}',
+    'approval-closed {"approval":"approval","job_hash":"job","reason":"fine","snapshot":"snapshot","status":"granted"}',
+    'approval-changed {"approval":"approval","change":"used","job_hash":"job","snapshot":"snapshot"}',
   ]);
   expect(entries[0]).toContain('"requirements":{"approvers":{"principals":[],"roles":["finance"]},"escalations":[{"after":2,');
 });

@@ -15,7 +15,7 @@ import {
 import { invalidArgument, notFound, type Refusal } from "../protocol/refusal.ts";
 import { appendExternalEvent } from "./buffer.ts";
 import { type Draft, isRunning } from "./execution.ts";
-import { applicationFailure, denialFailure, timeoutFailure } from "./failures.ts";
+import { applicationFailure, denialFailure, notApprovedFailure, timeoutFailure } from "./failures.ts";
 import type { EventAttributes } from "./history.ts";
 import { decideRetry, truncateFailure } from "./retry.ts";
 import { scheduleWorkflowTask } from "./workflow-task.ts";
@@ -293,7 +293,7 @@ export function wakeActivity(draft: Draft, activity: PendingActivity): void {
   const { now } = draft.context;
   if (activity.hold !== undefined) {
     if (activity.hold.expiresAt > 0 && activity.hold.expiresAt <= now)
-      refuseActivity(draft, activity, approvalExpired(activity, activity.hold));
+      refuseActivity(draft, activity, approvalExpired(activity, activity.hold, now));
     return;
   }
   const due = deadline(activity);
@@ -305,14 +305,17 @@ export function wakeActivity(draft: Draft, activity: PendingActivity): void {
   }
 }
 
-const approvalExpired = ({ policySnapshot }: PendingActivity, { approvalId, ruleId, reason }: Hold): Failure =>
-  denialFailure({
-    rule: ruleId,
-    reason: `approval expired: ${reason}`,
-    snapshot: policySnapshot,
-    approval: approvalId,
-    remediations: [],
-  });
+function approvalExpired({ policySnapshot }: PendingActivity, { approvalId, ruleId, reason, isRequest }: Hold, now: EpochMs): Failure {
+  const message = `approval expired: ${reason}`;
+  return isRequest
+    ? notApprovedFailure("ApprovalExpired", message, {
+        approval_id: approvalId,
+        reason: "nobody decided in time",
+        decided_by: [],
+        decided_at: new Date(now).toISOString(),
+      })
+    : denialFailure({ rule: ruleId, reason: message, snapshot: policySnapshot, approval: approvalId, remediations: [] });
+}
 
 const timeoutMessages: { readonly [T in TimeoutType]: string } = {
   [TimeoutType.UNSPECIFIED]: "activity timeout",

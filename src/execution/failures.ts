@@ -39,21 +39,33 @@ export type Denial = {
   readonly remediations: readonly object[];
 };
 
-export function denialFailure(denial: Denial): Failure {
+export const denialFailure = (denial: Denial): Failure => detailedFailure(policyDenied, denial.reason, denial);
+
+/** How a request for approval ended that was not granted: what an ordinary `catch` sees, with the same fields as the result of a granted one. */
+export function notApprovedFailure(
+  type: "ApprovalRejected" | "ApprovalExpired",
+  message: string,
+  end: {
+    readonly approval_id: string;
+    readonly reason: string;
+    readonly decided_by: readonly { readonly principal: string; readonly reason: string; readonly at: string }[];
+    readonly decided_at: string;
+  },
+): Failure {
+  return detailedFailure(type, message, { approved: false, ...end });
+}
+
+function detailedFailure(type: string, message: string, details: object): Failure {
   const detail = make(Payload, {
     metadata: { encoding: Buffer.from("json/plain") },
-    data: Buffer.from(JSON.stringify(denial)),
+    data: Buffer.from(JSON.stringify(details)),
   });
   return make(Failure, {
-    message: denial.reason,
+    message,
     source: "Server",
     failureInfo: {
       $case: "applicationFailureInfo",
-      value: make(ApplicationFailureInfo, {
-        type: policyDenied,
-        nonRetryable: true,
-        details: make(Payloads, { payloads: [detail] }),
-      }),
+      value: make(ApplicationFailureInfo, { type, nonRetryable: true, details: make(Payloads, { payloads: [detail] }) }),
     },
   });
 }

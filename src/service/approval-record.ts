@@ -4,7 +4,7 @@ import { type ApprovalRefusal, type ApprovalRequest, decide, evolve } from "../g
 import { approvalEntry } from "../governance/approval/approval-entry.ts";
 import type { LedgerEntry } from "../governance/ledger/ledger.ts";
 import { encode } from "../protocol/codec.ts";
-import { Approval, ApprovalStatus } from "../protocol/generated/holdfast/state/v1/governance.ts";
+import { Approval, ApprovalStatus, Verdict } from "../protocol/generated/holdfast/state/v1/governance.ts";
 import type { ApprovalWrite, StoredApproval } from "../store/store.ts";
 
 /** What requests on an approval write: its new version, and one ledger entry per event. */
@@ -44,6 +44,16 @@ export function decideOnApproval(
   };
   return ok({ approval, approvals: [write], ledger });
 }
+
+/** How a closed approval ended, as the workflow that asked for it reads it: by those whose votes decided. */
+export const endOf = ({ id, status, closeReason, closedAt, votes }: Readonly<Approval>) => ({
+  approval_id: id,
+  reason: closeReason,
+  decided_by: votes
+    .filter(({ verdict }) => verdict === (status === ApprovalStatus.GRANTED ? Verdict.GRANT : Verdict.REJECT))
+    .map(({ voter, reason, at }) => ({ principal: voter?.id ?? "", reason, at: new Date(at).toISOString() })),
+  decided_at: new Date(closedAt).toISOString(),
+});
 
 /** Ends an approval that nobody waits for: expired if its time is over, withdrawn otherwise. Null when it has ended already. */
 export function settle(stored: StoredApproval, now: EpochMs): ApprovalChange | null {

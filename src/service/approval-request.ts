@@ -3,6 +3,7 @@ import type { WantedAction } from "../execution/admission.ts";
 import type { Draft } from "../execution/execution.ts";
 import { decide, evolve } from "../governance/approval/approval.ts";
 import { approvalEntry } from "../governance/approval/approval-entry.ts";
+import type { ApprovalInput } from "../governance/approval/approval-input.ts";
 import type { LedgerEntry } from "../governance/ledger/ledger.ts";
 import type { Decision } from "../governance/policy/decide.ts";
 import type { ApprovalTerms } from "../governance/policy/policy.ts";
@@ -15,8 +16,9 @@ import type { ApprovalWrite } from "../store/store.ts";
 export function askForApproval(
   wanted: WantedAction,
   draft: Draft,
-  { id, decision, jobHash }: { readonly id: string; readonly decision: Decision; readonly jobHash: string },
+  asked: { readonly id: string; readonly decision: Decision; readonly request: ApprovalInput | null; readonly jobHash: string },
 ): { readonly write: ApprovalWrite; readonly hold: Hold; readonly ledger: readonly LedgerEntry[] } {
+  const { id, decision, request, jobHash } = asked;
   const { key, context, core, started } = draft;
   const { action } = decision;
   const scheduledEventId = wanted.scheduledEventId || core.nextEventId;
@@ -43,6 +45,8 @@ export function askForApproval(
         policySnapshot: decision.snapshot,
         jobHash,
         requirements: requirementsOf(decision.approval),
+        title: request?.title ?? "",
+        context: request?.context ?? "",
       },
     },
     context.now,
@@ -65,6 +69,7 @@ export function askForApproval(
       reason: decision.reason,
       since: context.now,
       expiresAt: approval.expiresAt,
+      isRequest: request !== null,
     }),
     ledger: decided.value.map((event) => approvalEntry(approval, event)),
   };

@@ -2,14 +2,14 @@ import { err, ok, type Result } from "../base/result.ts";
 import { refuseActivity } from "../execution/activity.ts";
 import { releaseActivity } from "../execution/admitted-activity.ts";
 import { isRunning, openDraft } from "../execution/execution.ts";
-import { denialFailure } from "../execution/failures.ts";
+import { denialFailure, notApprovedFailure } from "../execution/failures.ts";
 import type { Principal } from "../governance/action.ts";
 import type { ApprovalRefusal, ApprovalRequest } from "../governance/approval/approval.ts";
 import type { Decision } from "../governance/policy/decide.ts";
 import { type Approval, ApprovalStatus } from "../protocol/generated/holdfast/state/v1/governance.ts";
 import type { HistoryEvent } from "../protocol/generated/temporal/api/history/v1/message.ts";
 import type { Store, StoredApproval } from "../store/store.ts";
-import { decideOnApproval, decodeApproval } from "./approval-record.ts";
+import { decideOnApproval, decodeApproval, endOf } from "./approval-record.ts";
 import type { Clock } from "./clock.ts";
 import { type InlineWorker, readEvent, scheduledAttributes, wantedActivity } from "./dispatch.ts";
 import { createKeyedLock } from "./keyed-lock.ts";
@@ -89,7 +89,10 @@ export function createApprovals(deps: {
       refuseActivity(draft, activity, denialFailure({ rule, reason, snapshot, jobHash: askedFor, approval: stored.id, remediations }));
     };
     if (voted.value.approval.status !== ApprovalStatus.GRANTED) {
-      refuse(`rejected by ${request.voter.id}${request.reason === "" ? "" : `: ${request.reason}`}`, voted.value.approval.policySnapshot);
+      const message = `rejected by ${request.voter.id}${request.reason === "" ? "" : `: ${request.reason}`}`;
+      if (activity.hold.isRequest)
+        refuseActivity(draft, activity, notApprovedFailure("ApprovalRejected", message, endOf(voted.value.approval)));
+      else refuse(message, voted.value.approval.policySnapshot);
       await runs.submit(parts, voted.value);
       return ok(voted.value.approval);
     }

@@ -8,6 +8,7 @@ import { type Snapshot, unpublished } from "../governance/policy/snapshot.ts";
 import type { PendingActivity } from "../protocol/generated/holdfast/state/v1/state.ts";
 import type { ApprovalWrite } from "../store/store.ts";
 import { askForApproval } from "./approval-request.ts";
+import { asksForApproval, type Gated, gated } from "./built-in/approval-gate.ts";
 import { capsOf, decisionRecord, denialOf, marksOf } from "./decision-record.ts";
 import { actionIn } from "./wanted-action.ts";
 
@@ -20,7 +21,7 @@ export type SafetyKernel = {
   /** What has been decided on this draft's actions so far. */
   noted(draft: Draft): Noted;
   /** Decides an action without any effect, by the snapshot in force. */
-  decide(wanted: WantedAction, draft: Draft): { readonly decision: Decision; readonly jobHash: string };
+  decide(wanted: WantedAction, draft: Draft): Gated & { readonly jobHash: string };
   /** Whether a pending attempt has to be decided anew before a worker gets it. */
   needsDecision(activity: Pick<PendingActivity, "policySnapshot" | "attempt" | "decidedAttempt">): boolean;
   snapshot(): Snapshot;
@@ -44,14 +45,14 @@ export function createSafetyKernel(deps: { readonly newId: () => string; readonl
   };
 
   const judge: SafetyKernel["decide"] = (wanted, draft) => {
-    const decision = withinAttempts(decide(snapshot, actionIn(wanted, draft)), wanted.attempt);
-    return { decision, jobHash: jobHash(decision.action) };
+    const { decision, request } = gated(withinAttempts(decide(snapshot, actionIn(wanted, draft)), wanted.attempt));
+    return { decision, request, jobHash: jobHash(decision.action) };
   };
 
   const admit: Admit = (wanted, draft) => {
     // Without a policy nothing is looked at, so that it costs nothing.
-    if (snapshot.unpublished?.effect === "ALLOW") return allowedUnpublished(snapshot.hash);
-    const { decision, jobHash: hash } = judge(wanted, draft);
+    if (snapshot.unpublished?.effect === "ALLOW" && !asksForApproval(wanted)) return allowedUnpublished(snapshot.hash);
+    const { decision, request, jobHash: hash } = judge(wanted, draft);
     const grant = decision.effect === "REQUIRE_APPROVAL" && wanted.grant?.jobHash === hash ? wanted.grant : null;
     const { namespaceId, runId } = draft.key;
     const { now } = draft.context;
@@ -73,7 +74,7 @@ export function createSafetyKernel(deps: { readonly newId: () => string; readonl
         return { effect: "delay", marks: marksOf(decision), until: now + (decision.delay ?? 0), snapshot: snapshot.hash };
       case "REQUIRE_APPROVAL": {
         if (grant !== null) return { effect: "allow", marks: marksOf(decision), caps: capsOf(decision), snapshot: snapshot.hash };
-        const asked = askForApproval(wanted, draft, { id: deps.newId(), decision, jobHash: hash });
+        const asked = askForApproval(wanted, draft, { id: deps.newId(), decision, request, jobHash: hash });
         note.approvals.push(asked.write);
         note.ledger.push(...asked.ledger);
         return { effect: "hold", marks: marksOf(decision), caps: capsOf(decision), hold: asked.hold, snapshot: snapshot.hash };

@@ -8,6 +8,7 @@ import {
   mapping,
   name,
   numberAbove,
+  type Place,
   type Problem,
   positionOf,
   type ReadBy,
@@ -38,36 +39,39 @@ const readRemediation = mapping({
 });
 export type Remediation = ReadBy<typeof readRemediation>;
 
-const readApprovers = { roles: list(name), principals: list(name) };
+/** Roles and principals, of whom anybody may decide. */
+export const approversFields = { roles: list(name), principals: list(name) };
 
 const expiryActions = ["deny", "allow"] as const;
-/** Who may approve, how many, within how long. Whoever asks never approves their own request. */
-export const readApproval = into(
-  mapping({
-    ...readApprovers,
-    quorum: wholeNumber(1, 100),
-    /** Approvers must be people, and none of them may have started the workflow. */
-    fourEyes: flag,
-    expiresAfter: duration,
-    onExpiry: word(wordsOf(expiryActions)),
-    escalation: listOf(
-      into(mapping({ after: duration, ...readApprovers }), ({ after, roles = [], principals = [] }, at) =>
-        after === undefined || roles.length + principals.length === 0
-          ? report(at, "an escalation needs `after`, and `roles` or `principals`")
-          : { after, roles, principals },
-      ),
+export const approvalFields = {
+  quorum: wholeNumber(1, 100),
+  /** Approvers must be people, and none of them may have started the workflow. */
+  fourEyes: flag,
+  expiresAfter: duration,
+  onExpiry: word(wordsOf(expiryActions)),
+  escalation: listOf(
+    into(mapping({ after: duration, ...approversFields }), ({ after, roles = [], principals = [] }, at) =>
+      after === undefined || roles.length + principals.length === 0
+        ? report(at, "an escalation needs `after`, and `roles` or `principals`")
+        : { after, roles, principals },
     ),
-    reasonRequired: flag,
-  }),
-  (terms, at) => {
-    const { roles = [], principals = [], quorum = 1, fourEyes = false, expiresAfter = null, onExpiry = "deny", escalation = [] } = terms;
-    if (onExpiry === "allow") warn(at, "`on_expiry: allow` lets the action pass when nobody answers");
-    if (onExpiry === "allow" && expiresAfter === null) report(at, "`on_expiry` needs `expires_after`");
-    if (roles.length === 0 && principals.length > 0 && principals.length < quorum)
-      report(at, `a quorum of ${quorum} cannot be reached by ${principals.length} principals`);
-    return { roles, principals, quorum, fourEyes, expiresAfter, onExpiry, escalation, reasonRequired: terms.reasonRequired ?? false };
-  },
-);
+  ),
+  reasonRequired: flag,
+};
+const readFields = mapping({ ...approversFields, ...approvalFields });
+
+/** The terms with what was left out filled in, and a report of what cannot be. */
+export function approvalTerms(terms: ReadBy<typeof readFields>, at: Place) {
+  const { roles = [], principals = [], quorum = 1, fourEyes = false, expiresAfter = null, onExpiry = "deny", escalation = [] } = terms;
+  if (onExpiry === "allow") warn(at, "`on_expiry: allow` lets the action pass when nobody answers");
+  if (onExpiry === "allow" && expiresAfter === null) report(at, "`on_expiry` needs `expires_after`");
+  if (roles.length === 0 && principals.length > 0 && principals.length < quorum)
+    report(at, `a quorum of ${quorum} cannot be reached by ${principals.length} principals`);
+  return { roles, principals, quorum, fourEyes, expiresAfter, onExpiry, escalation, reasonRequired: terms.reasonRequired ?? false };
+}
+
+/** Who may approve, how many, within how long. Whoever asks never approves their own request. */
+export const readApproval = into(readFields, approvalTerms);
 export type ApprovalTerms = ReadBy<typeof readApproval>;
 
 const policyLettersMax = 8 * 1024 * 1024;

@@ -20,8 +20,11 @@ export type WantedAction = {
   /** The event that scheduled it, 0 when it is decided before that event is written. */
   readonly scheduledEventId: number;
   /** What was granted for it before: the approval and the action it was given for. */
-  readonly grant: { readonly approvalId: string; readonly jobHash: string } | null;
+  readonly grant: Grant | null;
 };
+
+/** An approval that was granted, and the action that it was granted for. */
+export type Grant = { readonly approvalId: string; readonly jobHash: string };
 
 /** What is noted of a decision on the event that schedules the action: SDKs replay it without looking. */
 export type Marks = { readonly header: { readonly [key: string]: Payload }; readonly userMetadata: UserMetadata | undefined };

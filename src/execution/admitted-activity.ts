@@ -1,8 +1,8 @@
-import { assertNever } from "../base/assert.ts";
+import { assertNever, present } from "../base/assert.ts";
 import type { PendingActivity } from "../protocol/generated/holdfast/state/v1/state.ts";
-import { refuseActivity } from "./activity.ts";
-import type { Admission } from "./admission.ts";
-import { type Draft, type Effect, isRunning } from "./execution.ts";
+import type { ActivityTaskScheduledEventAttributes, HistoryEvent } from "../protocol/generated/temporal/api/history/v1/message.ts";
+import type { Admission, Grant, WantedAction } from "./admission.ts";
+import type { Draft } from "./execution.ts";
 
 /* What the policy's word does to a pending activity. */
 
@@ -17,10 +17,10 @@ export function applyAdmission(draft: Draft, scheduledEventId: number, admission
       draft.dueTasks.push({ type: "activity", scheduledEventId, eager: task.eager });
       return;
     case "refuse":
-      draft.refused.push({ scheduledEventId, failure: admission.failure });
+      draft.refused.push({ eventId: scheduledEventId, failure: admission.failure });
       return;
     case "hold":
-      draft.held.push({ scheduledEventId, hold: admission.hold });
+      draft.held.push({ eventId: scheduledEventId, hold: admission.hold });
       draft.activities.set(scheduledEventId, { ...decided, hold: admission.hold, dispatched: false, stamp: activity.stamp + 1 });
       return;
     case "delay":
@@ -36,16 +36,8 @@ export function applyAdmission(draft: Draft, scheduledEventId: number, admission
   }
 }
 
-/** Fails the activities that the policy refused, without a worker. */
-export function failRefused(draft: Draft): void {
-  for (const { scheduledEventId, failure } of draft.refused.splice(0)) {
-    const activity = draft.activities.get(scheduledEventId);
-    if (isRunning(draft) && activity !== undefined && !activity.closing) refuseActivity(draft, activity, failure);
-  }
-}
-
 /** Lets a held activity go: it is due now, and its time-outs are later by the time it was held. */
-export function releaseActivity(draft: Draft, activity: PendingActivity, grant: { approvalId: string; jobHash: string }): void {
+export function releaseActivity(draft: Draft, activity: PendingActivity, grant: Grant): void {
   const { now } = draft.context;
   draft.activities.set(activity.scheduledEventId, {
     ...activity,
@@ -62,15 +54,25 @@ export function releaseActivity(draft: Draft, activity: PendingActivity, grant: 
   draft.dueTasks.push({ type: "activity", scheduledEventId: activity.scheduledEventId, eager: false });
 }
 
-/** Approvals that activities were held for, before this transition or in it, and that nobody waits for any more, other than by their grant. */
-export function unansweredHolds({ base, activities, held }: Draft): Effect[] {
-  const before = [...activities.touched].flatMap((scheduledEventId) => {
-    const hold = base.activities.get(scheduledEventId)?.hold;
-    return hold === undefined ? [] : [{ scheduledEventId, hold }];
-  });
-  return [...before, ...held].flatMap(({ scheduledEventId, hold }): Effect[] => {
-    const after = activities.get(scheduledEventId);
-    if (after?.hold?.approvalId === hold.approvalId || after?.grantedApprovalId === hold.approvalId) return [];
-    return [{ kind: "settle-approval", scheduledEventId, hold }];
-  });
+/** An attempt of an activity as an action that wants to happen. */
+export function wantedActivity(activity: PendingActivity, { header, input }: ActivityTaskScheduledEventAttributes): WantedAction {
+  const { grantedApprovalId: approvalId, grantedJobHash: jobHash } = activity;
+  return {
+    kind: "activity",
+    name: activity.activityType,
+    id: activity.activityId,
+    taskQueue: activity.taskQueue,
+    header,
+    input,
+    attempt: activity.attempt,
+    scheduledEventId: activity.scheduledEventId,
+    grant: approvalId === "" ? null : { approvalId, jobHash },
+  };
+}
+
+export function scheduledAttributes(event: HistoryEvent | undefined): ActivityTaskScheduledEventAttributes {
+  const attributes = present(event?.attributes, "scheduled event");
+  if (attributes.$case !== "activityTaskScheduledEventAttributes")
+    throw new Error(`assertion failed: event ${event?.eventId} schedules no activity`);
+  return attributes.value;
 }

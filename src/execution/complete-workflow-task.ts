@@ -8,7 +8,6 @@ import type {
   RespondWorkflowTaskFailedRequest,
 } from "../protocol/generated/temporal/api/workflowservice/v1/request_response.ts";
 import { invalidArgument, notFound, type Refusal } from "../protocol/refusal.ts";
-import { failRefused } from "./admitted-activity.ts";
 import { flushBuffer } from "./buffer.ts";
 import { terminateRun } from "./close.ts";
 import type { CommandRefusal } from "./commands/command.ts";
@@ -16,6 +15,7 @@ import { handleCommand, isClosingCommand } from "./commands/commands.ts";
 import { holdLimits } from "./decide.ts";
 import { type Context, type Draft, isRunning, type MutableState, openDraft } from "./execution.ts";
 import { serverFailure } from "./failures.ts";
+import { failRefused } from "./held-action.ts";
 import { workflowTaskHeartbeatMax } from "./limits.ts";
 import { truncateFailure } from "./retry.ts";
 import { handleUpdateMessage, hasUnsentUpdates, isRejection, rejectUnanswered } from "./update.ts";

@@ -86,8 +86,8 @@ export type Effect =
   | { readonly kind: "cancel-external"; readonly initiated: HistoryEvent }
   /** This run closed and has a parent; `closed` is its last event. */
   | { readonly kind: "report-to-parent"; readonly closed: HistoryEvent }
-  /** An activity no longer waits for the approval that it was held for. */
-  | { readonly kind: "settle-approval"; readonly scheduledEventId: number; readonly hold: Hold }
+  /** An action no longer waits for the approval that it was held for; `eventId` scheduled or initiated it. */
+  | { readonly kind: "settle-approval"; readonly eventId: number; readonly hold: Hold }
   /** This run closed and has a child that its parent-close policy speaks of. */
   | { readonly kind: "close-child"; readonly child: PendingChild };
 
@@ -114,10 +114,10 @@ export type Draft = {
   readonly batches: HistoryEvent[][];
   dueTasks: DueTask[];
   readonly effects: Effect[];
-  /** Activities that the policy refused when they were scheduled: they fail once the commands are carried out. */
-  readonly refused: { readonly scheduledEventId: number; readonly failure: Failure }[];
-  /** Activities that the policy held in this transition. */
-  readonly held: { readonly scheduledEventId: number; readonly hold: Hold }[];
+  /** Actions that the policy refused when they were scheduled, by that event: they fail once the commands are carried out. */
+  readonly refused: { readonly eventId: number; readonly failure: Failure }[];
+  /** Actions that the policy held in this transition, by the event that scheduled or initiated them. */
+  readonly held: { readonly eventId: number; readonly hold: Hold }[];
   /** Updates that this transition rejected, with the failure their callers get. */
   readonly rejections: Map<string, Failure>;
   /** Visibility-relevant facts changed. */

@@ -1,17 +1,15 @@
 import { err, ok, type Result } from "../base/result.ts";
-import { refuseActivity } from "../execution/activity.ts";
-import { releaseActivity } from "../execution/admitted-activity.ts";
-import { isRunning, openDraft } from "../execution/execution.ts";
+import { openDraft } from "../execution/execution.ts";
 import { denialFailure, notApprovedFailure } from "../execution/failures.ts";
+import { pendingAction } from "../execution/held-action.ts";
 import type { Principal } from "../governance/action.ts";
 import type { ApprovalRefusal, ApprovalRequest } from "../governance/approval/approval.ts";
 import type { Decision } from "../governance/policy/decide.ts";
 import { type Approval, ApprovalStatus } from "../protocol/generated/holdfast/state/v1/governance.ts";
-import type { HistoryEvent } from "../protocol/generated/temporal/api/history/v1/message.ts";
 import type { Store, StoredApproval } from "../store/store.ts";
 import { decideOnApproval, decodeApproval, endOf } from "./approval-record.ts";
 import type { Clock } from "./clock.ts";
-import { type InlineWorker, readEvent, scheduledAttributes, wantedActivity } from "./dispatch.ts";
+import { type InlineWorker, readEvent } from "./dispatch.ts";
 import { createKeyedLock } from "./keyed-lock.ts";
 import type { Namespaces } from "./namespaces.ts";
 import { NotCommitted, type Runs } from "./runs.ts";
@@ -31,7 +29,7 @@ export type Approvals = {
   /** Another namespace's is as good as none. */
   get(of: { namespace: string; id: string }): Promise<Result<Approval, ApprovalsRefusal>>;
   /**
-   * Counts a vote. The one that completes the quorum releases the activity, a rejection fails it; vote, effect and ledger entries are one
+   * Counts a vote. The one that completes the quorum releases the action, a rejection fails it; vote, effect and ledger entries are one
    * commit. A grant is void when the action is no longer the one that was asked for, or when the policy now in force denies it.
    */
   vote(
@@ -75,9 +73,9 @@ export function createApprovals(deps: {
     const scheduled = await readEvent(store, stored.run, stored.scheduledEventId);
     const cell = await runs.load(stored.run);
     const draft = cell === null ? null : openDraft(cell.state, runs.contextOf(stored.run.namespaceId));
-    const activity = draft === null || !isRunning(draft) ? undefined : draft.activities.get(stored.scheduledEventId);
-    if (cell === null || draft === null || scheduled === undefined || activity?.hold?.approvalId !== stored.id) {
-      // The activity went its own way; the effect that ends the approval is about to be carried out.
+    const action = draft === null ? null : pendingAction(draft, stored.scheduledEventId);
+    if (cell === null || draft === null || scheduled === undefined || action?.hold?.approvalId !== stored.id) {
+      // The action went its own way; the effect that ends the approval is about to be carried out.
       await cell?.settled;
       if (cell?.broken) throw new NotCommitted("the run is not what it was taken for");
       return err("too-late");
@@ -86,17 +84,16 @@ export function createApprovals(deps: {
     const { ruleId, jobHash: askedFor } = voted.value.approval;
     const refuse = (reason: string, snapshot: string, by: Pick<Decision, "ruleId" | "remediations"> = { ruleId, remediations: [] }) => {
       const { ruleId: rule, remediations } = by;
-      refuseActivity(draft, activity, denialFailure({ rule, reason, snapshot, jobHash: askedFor, approval: stored.id, remediations }));
+      action.refuse(denialFailure({ rule, reason, snapshot, jobHash: askedFor, approval: stored.id, remediations }));
     };
     if (voted.value.approval.status !== ApprovalStatus.GRANTED) {
       const message = `rejected by ${request.voter.id}${request.reason === "" ? "" : `: ${request.reason}`}`;
-      if (activity.hold.isRequest)
-        refuseActivity(draft, activity, notApprovedFailure("ApprovalRejected", message, endOf(voted.value.approval)));
+      if (action.hold.isRequest) action.refuse(notApprovedFailure("ApprovalRejected", message, endOf(voted.value.approval)));
       else refuse(message, voted.value.approval.policySnapshot);
       await runs.submit(parts, voted.value);
       return ok(voted.value.approval);
     }
-    const { decision, jobHash } = kernel.decide(wanted(activity, scheduled), draft);
+    const { decision, jobHash } = kernel.decide(action.wanted(scheduled), draft);
     const denial = decision.effect === "DENY" ? decision.reason : null;
     const revalidated = decideOnApproval(stored, [{ type: "revalidate", jobHash, denial }], now);
     if (revalidated.ok && revalidated.value.approval.status === ApprovalStatus.VOID) {
@@ -106,7 +103,7 @@ export function createApprovals(deps: {
     }
     const used = decideOnApproval(stored, [request, { type: "use", jobHash }], now);
     if (!used.ok) return used;
-    releaseActivity(draft, activity, { approvalId: stored.id, jobHash });
+    action.release({ approvalId: stored.id, jobHash });
     await runs.submit(parts, used.value);
     return ok(used.value.approval);
   }
@@ -143,6 +140,3 @@ export function createApprovals(deps: {
       }),
   };
 }
-
-const wanted = (activity: Parameters<typeof wantedActivity>[0], scheduled: HistoryEvent) =>
-  wantedActivity(activity, scheduledAttributes(scheduled));

@@ -1,21 +1,17 @@
 import { present } from "../base/assert.ts";
 import { type EpochMs, toProtoTime } from "../base/time.ts";
 import { isDispatchable, startActivity, startToCloseOf } from "../execution/activity.ts";
-import type { WantedAction } from "../execution/admission.ts";
-import { applyAdmission, failRefused } from "../execution/admitted-activity.ts";
+import { applyAdmission, scheduledAttributes, wantedActivity } from "../execution/admitted-activity.ts";
 import type { Draft } from "../execution/execution.ts";
 import { isRunning } from "../execution/execution.ts";
+import { failRefused } from "../execution/held-action.ts";
 import { sendUpdates } from "../execution/update.ts";
 import { startWorkflowTask } from "../execution/workflow-task.ts";
 import { eventsOutsideHistory } from "../execution/workflow-task-events.ts";
 import { encode, make } from "../protocol/codec.ts";
 import { type PendingActivity, TaskToken, TaskToken_Kind } from "../protocol/generated/holdfast/state/v1/state.ts";
 import { TaskQueueKind } from "../protocol/generated/temporal/api/enums/v1/task_queue.ts";
-import {
-  type ActivityTaskScheduledEventAttributes,
-  History,
-  type HistoryEvent,
-} from "../protocol/generated/temporal/api/history/v1/message.ts";
+import { History, type HistoryEvent } from "../protocol/generated/temporal/api/history/v1/message.ts";
 import {
   PollActivityTaskQueueResponse,
   PollWorkflowTaskQueueResponse,
@@ -292,27 +288,4 @@ export async function readEvent(
 ): Promise<HistoryEvent | undefined> {
   const batches = await store.readHistory(key, { fromEventId: eventId, toEventId: eventId, eventsMax: 1 });
   return batches.flatMap(({ bytes }) => History.decode(bytes).events).find((event) => event.eventId === eventId);
-}
-
-/** An attempt of an activity as an action that wants to happen. */
-export function wantedActivity(activity: PendingActivity, { header, input }: ActivityTaskScheduledEventAttributes): WantedAction {
-  const { grantedApprovalId: approvalId, grantedJobHash: jobHash } = activity;
-  return {
-    kind: "activity",
-    name: activity.activityType,
-    id: activity.activityId,
-    taskQueue: activity.taskQueue,
-    header,
-    input,
-    attempt: activity.attempt,
-    scheduledEventId: activity.scheduledEventId,
-    grant: approvalId === "" ? null : { approvalId, jobHash },
-  };
-}
-
-export function scheduledAttributes(event: HistoryEvent | undefined): ActivityTaskScheduledEventAttributes {
-  const attributes = present(event?.attributes, "scheduled event");
-  if (attributes.$case !== "activityTaskScheduledEventAttributes")
-    throw new Error(`assertion failed: event ${event?.eventId} schedules no activity`);
-  return attributes.value;
 }

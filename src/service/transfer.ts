@@ -1,8 +1,8 @@
 import { assertNever } from "../base/assert.ts";
 import type { DurationMs, EpochMs } from "../base/time.ts";
 import { secondMs } from "../base/time.ts";
-import { unansweredHolds } from "../execution/admitted-activity.ts";
 import type { Draft, Effect } from "../execution/execution.ts";
+import { unansweredHolds } from "../execution/held-action.ts";
 import { encode } from "../protocol/codec.ts";
 import { Hold, PendingChild } from "../protocol/generated/holdfast/state/v1/state.ts";
 import { ParentClosePolicy } from "../protocol/generated/temporal/api/enums/v1/workflow.ts";
@@ -124,7 +124,7 @@ function idOf(effect: Effect): number {
     case "close-child":
       return effect.child.initiatedEventId;
     case "settle-approval":
-      return effect.scheduledEventId;
+      return effect.eventId;
     default:
       return assertNever(effect);
   }
@@ -160,7 +160,7 @@ function decodeEffect({ kind, id, body }: OutboxEntry): Effect {
     case kinds["close-child"]:
       return { kind: "close-child", child: PendingChild.decode(body) };
     case kinds["settle-approval"]:
-      return { kind: "settle-approval", scheduledEventId: id, hold: Hold.decode(body) };
+      return { kind: "settle-approval", eventId: id, hold: Hold.decode(body) };
     default:
       throw new Error(`assertion failed: unknown outbox kind ${kind}`);
   }

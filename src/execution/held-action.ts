@@ -1,0 +1,60 @@
+import type { Hold } from "../protocol/generated/holdfast/state/v1/state.ts";
+import type { Failure } from "../protocol/generated/temporal/api/failure/v1/message.ts";
+import type { HistoryEvent } from "../protocol/generated/temporal/api/history/v1/message.ts";
+import { refuseActivity } from "./activity.ts";
+import type { Grant, WantedAction } from "./admission.ts";
+import { releaseActivity, scheduledAttributes, wantedActivity } from "./admitted-activity.ts";
+import { type Draft, type Effect, isRunning } from "./execution.ts";
+
+/* Actions that the policy keeps from leaving their run, whatever kind they are. */
+
+/** An action that has not left its run yet. */
+export type PendingAction = {
+  /** Set while it waits for an approval. */
+  readonly hold: Hold | undefined;
+  /** As the policy sees it; `event` is the one that scheduled or initiated it. */
+  wanted(event: HistoryEvent): WantedAction;
+  /** Lets it go by a grant. */
+  release(grant: Grant): void;
+  /** Ends it with a failure that nobody retries, and nothing of it happens. */
+  refuse(failure: Failure): void;
+};
+
+/** What was scheduled or initiated by that event; null when it is over, has left, or its run has closed. */
+export function pendingAction(draft: Draft, eventId: number): PendingAction | null {
+  if (!isRunning(draft)) return null;
+  const activity = draft.activities.get(eventId);
+  if (activity !== undefined && !activity.closing) {
+    return {
+      hold: activity.hold,
+      wanted: (event) => wantedActivity(activity, scheduledAttributes(event)),
+      release: (grant) => releaseActivity(draft, activity, grant),
+      refuse: (failure) => refuseActivity(draft, activity, failure),
+    };
+  }
+  return null;
+}
+
+/** Ends the actions that the policy refused when they were scheduled. */
+export function failRefused(draft: Draft): void {
+  for (const { eventId, failure } of draft.refused.splice(0)) pendingAction(draft, eventId)?.refuse(failure);
+}
+
+/** What an action waits for, and what let it go. */
+type Waiting = { readonly hold: Hold | undefined; readonly grantedApprovalId: string };
+
+const waitingOf = ({ activities }: { readonly activities: { get(eventId: number): Waiting | undefined } }, eventId: number) =>
+  activities.get(eventId);
+
+/** Approvals that actions were held for, before this transition or in it, and that nobody waits for any more, other than by their grant. */
+export function unansweredHolds(draft: Draft): Effect[] {
+  const before = [...draft.activities.touched].flatMap((eventId) => {
+    const hold = waitingOf(draft.base, eventId)?.hold;
+    return hold === undefined ? [] : [{ eventId, hold }];
+  });
+  return [...before, ...draft.held].flatMap(({ eventId, hold }): Effect[] => {
+    const after = waitingOf(draft, eventId);
+    if (after?.hold?.approvalId === hold.approvalId || after?.grantedApprovalId === hold.approvalId) return [];
+    return [{ kind: "settle-approval", eventId, hold }];
+  });
+}

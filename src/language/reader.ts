@@ -79,7 +79,7 @@ function describe({ node }: Place): string {
 
 const expected = (at: Place, what: string): undefined => report(at, `expected ${what}, not ${describe(at)}`);
 
-const scalarAt = ({ node }: Place): unknown => (isScalar(node) ? node.value : undefined);
+export const scalarAt = ({ node }: Place): unknown => (isScalar(node) ? node.value : undefined);
 
 export const text: Reader<string> = (at) => {
   const value = scalarAt(at);

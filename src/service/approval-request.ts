@@ -82,6 +82,7 @@ function requirementsOf(terms: ApprovalTerms | null): ApprovalRequirements {
     quorum = 1,
     fourEyes = false,
     expiresAfter = null,
+    onExpiry = "deny",
     escalation = [],
     reasonRequired = false,
   } = terms ?? {};
@@ -90,7 +91,7 @@ function requirementsOf(terms: ApprovalTerms | null): ApprovalRequirements {
     quorum,
     fourEyes,
     expiresAfter: expiresAfter ?? 0,
-    onExpiry: OnExpiry.DENY,
+    onExpiry: onExpiry === "escalate" ? OnExpiry.ESCALATE : OnExpiry.DENY,
     escalations: escalation.map(({ after, roles: others, principals: more }) => ({
       after,
       approvers: { roles: [...others], principals: [...more] },

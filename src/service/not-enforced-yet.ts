@@ -6,12 +6,11 @@ export function notEnforcedYet(policy: Policy): readonly string[] {
   if (policy.limits.length > 0) missing.add("`limits`");
   if (policy.denyLocalActivities.length > 0) missing.add("`deny_local_activities`");
   for (const { maxConcurrentJobs } of policy.tenants.values()) if (maxConcurrentJobs !== null) missing.add("`tenants.max_concurrent_jobs`");
-  for (const { match, constraints, approval } of policy.rules) {
+  for (const { match, constraints } of policy.rules) {
     for (const kind of match.kinds ?? []) if (kind !== "activity") missing.add(`a rule for the kind \`${kind}\``);
     if (constraints.rates !== undefined) missing.add("`constraints.rates`");
     if (constraints.spend !== undefined) missing.add("`constraints.spend`");
     if (constraints.budgets?.maxConcurrentJobs !== undefined) missing.add("`constraints.budgets.max_concurrent_jobs`");
-    if (approval?.onExpiry === "allow") missing.add("`approval.on_expiry: allow`");
   }
   return [...missing];
 }

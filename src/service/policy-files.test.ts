@@ -45,7 +45,6 @@ test.each([
     "rules: [{ id: r, decision: allow, constraints: { budgets: { max_concurrent_jobs: 2 } } }]",
     "`constraints.budgets.max_concurrent_jobs`",
   ],
-  ["rules: [{ id: r, decision: require_approval, approval: { expires_after: 1h, on_expiry: allow } }]", "`approval.on_expiry: allow`"],
 ])("what the server cannot enforce is refused: %s", (text, named) => {
   const file = write("more-than-we-can.yaml", text);
   expect(readPolicyFiles([file])).toEqual({ ok: false, error: [`${file}: ${named} is not enforced by this server yet`] });

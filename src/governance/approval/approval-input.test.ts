@@ -51,9 +51,12 @@ describe("what a workflow asks for", () => {
     [[{ approvers: { principals: ["grace"] }, quorum: 2 }], "a quorum of 2 cannot be reached by 1 principals"],
     [[{ four_eyes: "yes" }], '`four_eyes`: expected true or false, not "yes"'],
     [[{ expires_after: "soon" }], '`expires_after`: expected a duration such as `30s` or `1h30m`, not "soon"'],
-    [[{ expires_after: "1h", on_expiry: "allow" }], "`on_expiry`: an approval that nobody gave cannot be taken for one"],
+    [
+      [{ expires_after: "1h", on_expiry: "allow" }],
+      "`on_expiry`: an approval that nobody gave cannot be taken for one: to let actions pass and only note them, use `mode: observe`",
+    ],
     [[{ escalation: [{ after: "1h" }] }], "`escalation[0]`: an escalation needs `after`, and `roles` or `principals`"],
-    [[{ escalation: Array.from({ length: 17 }, () => ({ after: "1h", roles: ["cto"] })) }], "`escalation`: more than 16"],
+    [[{ escalation: Array.from({ length: 17 }, () => ({ after: "1h", roles: ["cto"] })) }], "17 escalations are more than 16"],
   ])("%j is refused: %s", (args, message) => {
     expect(readApprovalInput(args)).toEqual({ ok: false, error: message });
   });
@@ -71,7 +74,7 @@ describe("policy and workflow together: whichever is stricter", () => {
     ["the policy's approvers", { roles: ["ops"] }, { roles: ["interns"] }, { roles: ["ops"] }],
     ["the workflow's, if it has none", {}, { principals: ["ann"], escalation }, { principals: ["ann"], escalation }],
     ["no escalation to others", { roles: ["ops"] }, { escalation }, { roles: ["ops"] }],
-    ["no expiry that allows", { onExpiry: "allow" }, {}, {}],
+    ["what the policy does on expiry", { roles: ["ops"], onExpiry: "escalate" }, {}, { roles: ["ops"], onExpiry: "escalate" }],
   ])("%s", (_what, policy, asked, both) => {
     expect(strictestTerms({ ...plain, ...policy }, { ...plain, ...asked })).toEqual({ ...plain, ...both });
   });

@@ -2,7 +2,6 @@ import { err, ok, type Result } from "../../base/result.ts";
 import { anyValue, into, mapping, readDocument, text } from "../../language/reader.ts";
 import { canonicalJson } from "../canonical.ts";
 import { type ApprovalTerms, approvalFields, approvalTerms, approversFields } from "../policy/policy.ts";
-import { escalationsMax } from "./approval.ts";
 
 /** What the activity `holdfast.approval` was called with. */
 export type ApprovalInput = {
@@ -41,8 +40,6 @@ export function readApprovalInput(args: readonly unknown[]): Result<ApprovalInpu
   if (title.length > titleLengthMax) return err(`\`title\`: longer than ${titleLengthMax} letters`);
   if (reason.length > inputReasonLengthMax) return err(`\`reason\`: longer than ${inputReasonLengthMax} letters`);
   if (contextText.length > contextLengthMax) return err(`\`context\`: longer than ${contextLengthMax} letters as JSON`);
-  if (terms.escalation.length > escalationsMax) return err(`\`escalation\`: more than ${escalationsMax}`);
-  if (terms.onExpiry === "allow") return err("`on_expiry`: an approval that nobody gave cannot be taken for one");
   return ok({ title, reason, terms, context: contextText });
 }
 
@@ -52,7 +49,7 @@ export function readApprovalInput(args: readonly unknown[]): Result<ApprovalInpu
  */
 export function strictestTerms(policy: ApprovalTerms | null, asked: ApprovalTerms): ApprovalTerms {
   if (policy === null) return asked;
-  const { roles, principals, escalation } = policy.roles.length + policy.principals.length > 0 ? policy : asked;
+  const { roles, principals, escalation, onExpiry } = policy.roles.length + policy.principals.length > 0 ? policy : asked;
   const expiries = [policy.expiresAfter, asked.expiresAfter].filter((after) => after !== null);
   return {
     roles,
@@ -61,7 +58,7 @@ export function strictestTerms(policy: ApprovalTerms | null, asked: ApprovalTerm
     quorum: Math.max(policy.quorum, asked.quorum),
     fourEyes: policy.fourEyes || asked.fourEyes,
     expiresAfter: expiries.length === 0 ? null : Math.min(...expiries),
-    onExpiry: "deny",
+    onExpiry,
     reasonRequired: policy.reasonRequired || asked.reasonRequired,
   };
 }

@@ -9,18 +9,9 @@ import {
   OnExpiry,
 } from "../../protocol/generated/holdfast/state/v1/governance.ts";
 import type { Principal } from "../action.ts";
-import {
-  type ApprovalAsk,
-  type ApprovalRequest,
-  type ApprovalState,
-  covers,
-  decide,
-  delegationsMax,
-  evolve,
-  reasonLengthMax,
-  wakeAt,
-} from "./approval.ts";
+import { type ApprovalAsk, type ApprovalRequest, type ApprovalState, covers, decide, evolve, wakeAt } from "./approval.ts";
 import { approvalEntry, statusWords } from "./approval-entry.ts";
+import { delegationsMax, reasonLengthMax } from "./approval-limits.ts";
 
 const person = (id: string, ...roles: readonly string[]): Principal => ({ id, kind: "human", roles });
 const program = (id: string, ...roles: readonly string[]): Principal => ({ id, kind: "service", roles });

@@ -11,6 +11,7 @@ import {
   Verdict,
 } from "../../protocol/generated/holdfast/state/v1/governance.ts";
 import type { Principal } from "../action.ts";
+import { delegationsMax, escalationsMax, quorumMax, reasonLengthMax } from "./approval-limits.ts";
 import { delegateRefusal, grantsNeeded, requirementsOf, voterRefusal } from "./approver.ts";
 
 /**
@@ -82,12 +83,6 @@ export type ApprovalRefusal =
   | "too-many-delegations"
   | "reason-required"
   | "bad-reason";
-
-export const quorumMax = 100;
-export const escalationsMax = 16;
-export const delegationsMax = 64;
-/** UTF-16 code units. */
-export const reasonLengthMax = 4_096;
 
 /** Folds one event into the state. Total and pure. */
 export function evolve(state: ApprovalState, event: ApprovalEvent): Readonly<Approval> {

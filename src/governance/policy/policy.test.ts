@@ -111,6 +111,18 @@ describe("what is wrong is said, with line and column", () => {
       "2:49 rules[0].approval a quorum of 3 cannot be reached by 2 principals",
     ],
     [
+      "rules:\n- {id: a, decision: require_approval, approval: {on_expiry: allow, expires_after: 1h}}",
+      "2:61 rules[0].approval.on_expiry an approval that nobody gave cannot be taken for one: to let actions pass and only note them, use `mode: observe`",
+    ],
+    [
+      "rules:\n- {id: a, decision: require_approval, approval: {on_expiry: escalate, expires_after: 1h}}",
+      "2:49 rules[0].approval `on_expiry: escalate` needs `expires_after` and `escalation`",
+    ],
+    [
+      `rules:\n- {id: a, decision: require_approval, approval: {escalation: [${"{after: 1h, roles: [x]},".repeat(17)}]}}`,
+      "2:49 rules[0].approval 17 escalations are more than 16",
+    ],
+    [
       "rules:\n- {id: a, decision: allow, constraints: {budgets: {max_runtime: soon}}}",
       '2:65 rules[0].constraints.budgets.max_runtime expected a duration such as `30s` or `1h30m`, not "soon"',
     ],
@@ -148,13 +160,12 @@ describe("what is wrong is said, with line and column", () => {
     const { policy, problems } = parsePolicy(`rules:
 - match: {topics: [x]}
   constraints: {budgets: {max_retries: 0}}
-- {id: b, decision: require_approval, approval: {on_expiry: allow, expires_after: 1h}}
+- {id: b, decision: require_approval, approval: {on_expiry: deny, expires_after: 1h}}
 tenants: {acme: {allowed_repo_hosts: [github.com]}}`);
     expect(problems.map(({ severity, line, message }) => `${severity} ${line} ${message}`)).toEqual([
       "warning 3 `max_retries: 0` means no limit in this format; `max_attempts: 1` forbids retries",
       "warning 2 a rule without `id` is known by its position only",
       "warning 2 a rule without `decision` allows",
-      "warning 4 `on_expiry: allow` lets the action pass when nobody answers",
       "warning 5 `allowed_repo_hosts` and `denied_repo_hosts` are accepted and never enforced; write rules over a label instead",
     ]);
     expect(policy?.rules.map(({ id, effect }) => [id, effect])).toEqual([

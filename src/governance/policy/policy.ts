@@ -14,6 +14,7 @@ import {
   type ReadBy,
   readDocument,
   report,
+  scalarAt,
   scalarText,
   someOf,
   text,
@@ -22,6 +23,7 @@ import {
   word,
   wordsOf,
 } from "../../language/reader.ts";
+import { escalationsMax, quorumMax } from "../approval/approval-limits.ts";
 import { type Constraints, duration, isUnconstrained, readConstraints, readRate } from "./constraints.ts";
 import { type Effect, effectWords, type Mode, modes } from "./effect.ts";
 import { type Match, readGlob, readKind, readMatch, readMcpPolicy, readWhen } from "./match.ts";
@@ -42,13 +44,17 @@ export type Remediation = ReadBy<typeof readRemediation>;
 /** Roles and principals, of whom anybody may decide. */
 export const approversFields = { roles: list(name), principals: list(name) };
 
-const expiryActions = ["deny", "allow"] as const;
+const expiryActions = ["deny", "escalate"] as const;
+const readExpiryAction = word(wordsOf(expiryActions));
 export const approvalFields = {
-  quorum: wholeNumber(1, 100),
+  quorum: wholeNumber(1, quorumMax),
   /** Approvers must be people, and none of them may have started the workflow. */
   fourEyes: flag,
   expiresAfter: duration,
-  onExpiry: word(wordsOf(expiryActions)),
+  onExpiry: (at: Place) =>
+    scalarAt(at) === "allow"
+      ? report(at, "an approval that nobody gave cannot be taken for one: to let actions pass and only note them, use `mode: observe`")
+      : readExpiryAction(at),
   escalation: listOf(
     into(mapping({ after: duration, ...approversFields }), ({ after, roles = [], principals = [] }, at) =>
       after === undefined || roles.length + principals.length === 0
@@ -63,8 +69,9 @@ const readFields = mapping({ ...approversFields, ...approvalFields });
 /** The terms with what was left out filled in, and a report of what cannot be. */
 export function approvalTerms(terms: ReadBy<typeof readFields>, at: Place) {
   const { roles = [], principals = [], quorum = 1, fourEyes = false, expiresAfter = null, onExpiry = "deny", escalation = [] } = terms;
-  if (onExpiry === "allow") warn(at, "`on_expiry: allow` lets the action pass when nobody answers");
-  if (onExpiry === "allow" && expiresAfter === null) report(at, "`on_expiry` needs `expires_after`");
+  if (onExpiry === "escalate" && (expiresAfter === null || escalation.length === 0))
+    report(at, "`on_expiry: escalate` needs `expires_after` and `escalation`");
+  if (escalation.length > escalationsMax) report(at, `${escalation.length} escalations are more than ${escalationsMax}`);
   if (roles.length === 0 && principals.length > 0 && principals.length < quorum)
     report(at, `a quorum of ${quorum} cannot be reached by ${principals.length} principals`);
   return { roles, principals, quorum, fourEyes, expiresAfter, onExpiry, escalation, reasonRequired: terms.reasonRequired ?? false };

@@ -57,3 +57,19 @@ export function report(breaker: Breaker, limit: BreakerLimit, outcome: "succeede
   const failedAt = [...breaker.failedAt.filter((at) => recent === null || now - at < recent), now];
   return failedAt.length >= limit.failures ? { state: "open", until: now + limit.openFor } : { state: "closed", failedAt };
 }
+
+/** How an action that was let through would have ended is not known: its place as a probe is free again. */
+export const abandon = (breaker: Breaker): Breaker =>
+  breaker.state === "half-open" ? { ...breaker, probing: Math.max(0, breaker.probing - 1) } : breaker;
+
+/** How many a breaker that is not closed lets through now, and when one more. */
+export function openingsOf(
+  breaker: Exclude<Breaker, { readonly state: "closed" }>,
+  { probes, openFor }: BreakerLimit,
+  now: EpochMs,
+): { readonly count: number; readonly moreAt: EpochMs | null } {
+  if (breaker.state === "open") return now < breaker.until ? { count: 0, moreAt: breaker.until } : { count: probes, moreAt: null };
+  const lostAt = breaker.since + openFor;
+  if (now >= lostAt) return { count: 1, moreAt: null };
+  return { count: Math.max(0, probes - breaker.probing), moreAt: lostAt };
+}

@@ -1,9 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { actionOf } from "../action.ts";
+import { decide } from "../policy/decide.ts";
 import { snapshotFrom } from "../policy/policy.test-kit.ts";
 import { type Breaker, closedBreaker, pass, report } from "./breaker.ts";
-import { countedAs, limitsFor } from "./limits.ts";
+import { countedAs, maxOf, quotasOf } from "./limits.ts";
 import { type Bucket, countInWindow, takeTokens, type Window } from "./rate.ts";
 
 describe("token bucket: 2 per second, 3 at once", () => {
@@ -161,12 +162,64 @@ test.each([
   expect(countedAs(by, action)).toBe(expected);
 });
 
-test("limits hold by topic", () => {
-  const snapshot = snapshotFrom(
-    "limits: [{topics: [job.pay.*, x], rate: {max: 1, per: 1s}}, {topic: '*', breaker: {failures: 1, open_for: 1s}}]",
-  );
-  expect(limitsFor(snapshot, "job.pay.a").length).toBe(2);
-  expect(limitsFor(snapshot, "y").map(({ limit }) => limit.breaker)).toEqual([
-    { failures: 1, within: null, openFor: 1_000, probes: 1, successes: 1 },
-  ]);
+describe("the limits an action is under", () => {
+  const quotasFor = (policy: string, fields: Parameters<typeof actionOf>[0]) => {
+    const snapshot = snapshotFrom(policy);
+    return quotasOf(snapshot, decide(snapshot, actionOf(fields)));
+  };
+  const told = (policy: string, fields: Parameters<typeof actionOf>[0]) =>
+    quotasFor(policy, fields).map((quota) => `${quota.kind} ${maxOf(quota)} ${quota.source} ${quota.by}`);
+  const free = "default_decision: allow";
+
+  test.each<[what: string, policy: string, fields: Parameters<typeof actionOf>[0], expected: readonly string[]]>([
+    ["none", "rules: [{ id: r, decision: allow }]", { topic: "a" }, []],
+    [
+      "of a rule: rates, spending and attempts at once",
+      `rules: [{ id: r, decision: allow, constraints: { rates: [{ max: 3, per: 1m, by: principal }],
+        spend: [{ unit: tokens, max: 100, by: run, reserve: 10 }], budgets: { max_concurrent_jobs: 2 } } }]`,
+      { topic: "a", workflowId: "w", runId: "1", principal: { id: "ann", kind: "human", roles: [] } },
+      ["rate 3 rule main/r principal=ann", "spend 100 rule main/r run=w/1", "concurrency 2 rule main/r rule"],
+    ],
+    [
+      "of a tenant, in whatever case it is written; a rule's own number stays its own",
+      `tenants: { Shop: { max_concurrent_jobs: 4 } }
+rules: [{ id: r, decision: allow, constraints: { budgets: { max_concurrent_jobs: 9 } } }]`,
+      { namespace: "SHOP", topic: "a" },
+      ["concurrency 9 rule main/r rule", "concurrency 4 tenant shop tenant"],
+    ],
+    ["of another tenant", `${free}\ntenants: { shop: { max_concurrent_jobs: 4 } }`, { namespace: "other", topic: "a" }, []],
+    [
+      "of a topic, whichever rule allowed it",
+      `${free}\nlimits: [{ topics: [pay.*, x], rate: { max: 1, per: 1s } }, { topic: '*', breaker: { failures: 7, open_for: 1s } }]`,
+      { topic: "pay.card" },
+      ["rate 1 limits of main: pay.*, x topic=pay.card", "breaker 7 limits of main: * topic=pay.card"],
+    ],
+    [
+      "of two that count the same, the smaller",
+      `rules: [{ id: r, decision: allow, constraints: { rates: [{ max: 5, per: 1s }, { max: 3, per: 1s }, { max: 9, per: 1m }] } }]`,
+      { topic: "a" },
+      ["rate 3 rule main/r topic=a", "rate 9 rule main/r topic=a"],
+    ],
+    [
+      "what is only observed limits nothing",
+      `mode: observe\n${free}\nlimits: [{ topics: ['*'], rate: { max: 1, per: 1s } }]\ntenants: { shop: { max_concurrent_jobs: 1 } }`,
+      { namespace: "shop", topic: "a" },
+      [],
+    ],
+  ])("%s", (_what, policy, fields, expected) => {
+    expect(told(policy, fields).toSorted()).toEqual(expected.toSorted());
+  });
+
+  test("tenants never count together, and a count outlives a change of its numbers", () => {
+    const keys = (max: number, namespace: string) =>
+      quotasFor(`${free}\nlimits: [{ topics: [a], rate: { max: ${max}, per: 1s } }]`, { namespace, topic: "a" }).map(({ key }) => key);
+    expect(keys(1, "shop")).toEqual(keys(2, "Shop"));
+    expect(keys(1, "shop")).not.toEqual(keys(1, "other"));
+  });
+
+  test("a burst is as large as the rate, unless the policy says so", () => {
+    const limitOf = (more: string) => quotasFor(`${free}\nlimits: [{ topics: [a], rate: { max: 5, per: 1s }${more} }]`, { topic: "a" })[0];
+    expect(limitOf("")).toMatchObject({ limit: { burst: 5 } });
+    expect(limitOf(", burst: 9")).toMatchObject({ limit: { burst: 9 } });
+  });
 });

@@ -8,11 +8,17 @@ export type Bucket = { readonly tokens: number; readonly at: EpochMs };
 /** `retryAt` is when the same request could be allowed if nobody else asks; null when it is allowed now, or never can be. */
 export type Admission<S> = { readonly state: S; readonly allowed: boolean; readonly retryAt: EpochMs | null };
 
-/** Takes `count` tokens, or none. A clock that was set back refills nothing until it has caught up. */
-export function takeTokens(bucket: Bucket | null, { max, per, burst }: BucketLimit, now: EpochMs, count = 1): Admission<Bucket> {
+/** The tokens there are. A clock that was set back refills nothing until it has caught up. */
+export function tokensAt(bucket: Bucket | null, { max, per, burst }: BucketLimit, now: EpochMs): number {
+  return bucket === null ? burst : Math.min(burst, bucket.tokens + (Math.max(0, now - bucket.at) * max) / per);
+}
+
+/** Takes `count` tokens, or none. */
+export function takeTokens(bucket: Bucket | null, limit: BucketLimit, now: EpochMs, count = 1): Admission<Bucket> {
+  const { max, per, burst } = limit;
   const refill = (elapsed: DurationMs): number => (elapsed * max) / per;
   const at = Math.max(now, bucket?.at ?? now);
-  const tokens = bucket === null ? burst : Math.min(burst, bucket.tokens + refill(at - bucket.at));
+  const tokens = tokensAt(bucket, limit, now);
   if (tokens >= count) return { state: { tokens: tokens - count, at }, allowed: true, retryAt: null };
   // The state stays: refilling it bit by bit would add up rounding errors.
   const state = bucket ?? { tokens, at };
@@ -27,10 +33,15 @@ export function takeTokens(bucket: Bucket | null, { max, per, burst }: BucketLim
 export type WindowLimit = { readonly max: number; readonly per: DurationMs };
 export type Window = { readonly start: EpochMs; readonly used: number };
 
+/** The window of now. */
+export function windowAt(window: Window | null, { per }: Pick<WindowLimit, "per">, now: EpochMs): Window {
+  const start = Math.max(Math.floor(now / per) * per, window?.start ?? Number.NEGATIVE_INFINITY);
+  return { start, used: window?.start === start ? window.used : 0 };
+}
+
 /** Counts `count` into the window of `now`, or not at all. A clock that was set back keeps counting into the latest window. */
 export function countInWindow(window: Window | null, { max, per }: WindowLimit, now: EpochMs, count = 1): Admission<Window> {
-  const start = Math.max(Math.floor(now / per) * per, window?.start ?? Number.NEGATIVE_INFINITY);
-  const used = window?.start === start ? window.used : 0;
+  const { start, used } = windowAt(window, { per }, now);
   if (used + count <= max) return { state: { start, used: used + count }, allowed: true, retryAt: null };
   return { state: { start, used }, allowed: false, retryAt: count > max ? null : start + per };
 }

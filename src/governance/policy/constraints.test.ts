@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type Constraints, mergeConstraints } from "./constraints.ts";
+import { parsePolicy } from "./policy.ts";
 
 describe("merged constraints allow what both allow", () => {
   test.each<[string, Constraints, Constraints, Constraints]>([
@@ -76,4 +77,19 @@ describe("merged constraints allow what both allow", () => {
       }),
     );
   });
+});
+
+test.each([
+  // a spending limit                                       what is said about it
+  ["{ unit: tokens, max: 10, reserve: 20 }", "error: nothing could ever happen: `reserve` is more than `max`, 10"],
+  ["{ unit: actions, max: 0.5 }", "error: nothing could ever happen: `max` is less than one action"],
+  ["{ unit: actions, max: 5, reserve: 1 }", "error: an action reserves one action: `reserve` is for tokens and money"],
+  ["{ unit: tokens }", "error: a spending limit needs `unit` and `max`"],
+  [
+    "{ unit: money, max: 5 }",
+    "warning: without `reserve`, an attempt reserves all that is left: one happens at a time, and one that reports nothing spends it all",
+  ],
+])("spend: [%s]", (spend, said) => {
+  const { problems } = parsePolicy(`rules: [{ id: r, decision: allow, constraints: { spend: [${spend}] } }]`);
+  expect(problems.map(({ severity, message }) => `${severity}: ${message}`)).toEqual([said]);
 });

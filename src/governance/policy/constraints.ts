@@ -36,13 +36,32 @@ export const readRate = into(mapping({ max: wholeNumber(1), per: duration, by: s
 export type Rate = ReadBy<typeof readRate>;
 
 const spendUnits = ["tokens", "money", "actions"] as const;
-/** At most `max` of something, reserved before an action and settled after it; `per` is null when it is never given anew. */
+/** At most `max` of something, reserved before an action and settled after it. */
+export type Spend = {
+  readonly unit: (typeof spendUnits)[number];
+  readonly max: number;
+  readonly by: string;
+  /** Null when it is never given anew. */
+  readonly per: number | null;
+  /** How much each attempt reserves; all that is left when nothing is said, and of actions one. */
+  readonly reserve?: number;
+};
+
 const readSpend = into(
-  mapping({ unit: word(wordsOf(spendUnits)), max: numberAbove(0), by: scope, per: duration }),
-  ({ unit, max, by = "run", per = null }, at) =>
-    unit === undefined || max === undefined ? report(at, "a spending limit needs `unit` and `max`") : { unit, max, by, per },
+  mapping({ unit: word(wordsOf(spendUnits)), max: numberAbove(0), by: scope, per: duration, reserve: numberAbove(0) }),
+  ({ unit, max, by = "run", per = null, reserve }, at): Spend | undefined => {
+    if (unit === undefined || max === undefined) return report(at, "a spending limit needs `unit` and `max`");
+    if (unit === "actions" && reserve !== undefined) report(at, "an action reserves one action: `reserve` is for tokens and money");
+    if (reserve !== undefined && reserve > max) report(at, `nothing could ever happen: \`reserve\` is more than \`max\`, ${max}`);
+    if (unit === "actions" && max < 1) report(at, "nothing could ever happen: `max` is less than one action");
+    if (unit !== "actions" && reserve === undefined)
+      warn(
+        at,
+        "without `reserve`, an attempt reserves all that is left: one happens at a time, and one that reports nothing spends it all",
+      );
+    return { unit, max, by, per, ...(reserve === undefined ? {} : { reserve }) };
+  },
 );
-export type Spend = ReadBy<typeof readSpend>;
 
 type Budgets = {
   readonly maxRuntimeMs?: number;

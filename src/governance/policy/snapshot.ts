@@ -42,7 +42,12 @@ export type CompiledRule = {
   readonly outcome: Outcome;
 };
 
-export type CompiledLimit = { readonly bundle: string; readonly limit: Limit; readonly topics: readonly Glob[] };
+export type CompiledLimit = {
+  readonly bundle: string;
+  readonly limit: Limit;
+  readonly topics: readonly Glob[];
+  readonly rollout: Rollout;
+};
 
 /** The immutable, compiled set of bundles that decides. */
 export type Snapshot = {
@@ -55,6 +60,8 @@ export type Snapshot = {
   readonly index: TopicIndex;
   readonly catalogue: Catalogue;
   readonly limits: readonly CompiledLimit[];
+  /** By bundle and rule, `bundle/rule`: how many attempts the rule itself permits at once. */
+  readonly concurrency: ReadonlyMap<string, number>;
   /** By tenant. */
   readonly tenantConstraints: ReadonlyMap<string, Constraints>;
   readonly defaultTenant: string;
@@ -80,13 +87,26 @@ export function snapshotOf(bundles: readonly Bundle[]): Snapshot {
     rules,
     index: new TopicIndex(rules),
     catalogue: new Catalogue(sorted),
-    limits: sorted.flatMap(({ id, policy }) => policy.limits.map((limit) => ({ bundle: id, limit, topics: compiledGlobs(limit.topics) }))),
+    limits: sorted.flatMap((bundle) =>
+      bundle.policy.limits.map((limit) => ({
+        bundle: bundle.id,
+        limit,
+        topics: compiledGlobs(limit.topics),
+        rollout: bundleRollout(bundle),
+      })),
+    ),
+    concurrency: new Map(
+      rules.flatMap(({ bundle, id, outcome }) => entryOf(`${bundle}/${id}`, outcome.constraints.budgets?.maxConcurrentJobs)),
+    ),
     tenantConstraints: tenantConstraintsOf(sorted),
     defaultTenant: sorted.find(({ policy }) => policy.defaultTenant !== null)?.policy.defaultTenant ?? "default",
     defaults: sorted.filter(hasSay).map((bundle) => ({ effect: bundle.policy.defaultDecision, rollout: bundleRollout(bundle) })),
     unpublished: null,
   };
 }
+
+const entryOf = (key: string, value: number | undefined): readonly (readonly [string, number])[] =>
+  value === undefined ? [] : [[key, value]];
 
 /** What decides while no policy is published: everything passes, and is recorded as such; or nothing does. */
 export const unpublished = ({ requirePolicy }: { readonly requirePolicy: boolean }): Snapshot => ({
@@ -224,7 +244,8 @@ function tenantConstraintsOf(bundles: readonly Bundle[]): ReadonlyMap<string, Co
   for (const { policy } of bundles)
     for (const [tenant, { maxConcurrentJobs }] of policy.tenants) {
       const key = tenantOf(tenant);
-      if (maxConcurrentJobs !== null) caps.set(key, mergeConstraints(caps.get(key) ?? {}, { budgets: { maxConcurrentJobs } }));
+      if (maxConcurrentJobs !== null && policy.mode === "enforce")
+        caps.set(key, mergeConstraints(caps.get(key) ?? {}, { budgets: { maxConcurrentJobs } }));
     }
   return caps;
 }

@@ -5,6 +5,7 @@ import { document, documentsContract } from "./contract/documents.ts";
 import { dueWorkContract } from "./contract/due-work.ts";
 import { historyContract } from "./contract/history.ts";
 import { ledgerContract, ledgerEntry } from "./contract/ledger.ts";
+import { holding, limits, limitsContract } from "./contract/limits.ts";
 import {
   batch,
   bytes,
@@ -51,6 +52,7 @@ export function storeContract(name: string, open: () => Promise<Store>, reopen?:
     describe("approvals", () => approvalsContract(fresh));
     describe("documents", () => documentsContract(fresh));
     describe("ledger", () => ledgerContract(fresh));
+    describe("limits", () => limitsContract(fresh));
     describe("retention", () => retentionContract(fresh));
 
     test("any sequence of commits leaves what a model of it holds", async () => {
@@ -81,6 +83,7 @@ export function storeContract(name: string, open: () => Promise<Store>, reopen?:
         putApprovals: [approval(run, "approval")],
         putDocuments: [document("document")],
         ledger: [ledgerEntry(1), ledgerEntry(2, { namespaceId: "other", runId: run.runId })],
+        ...limits({ putHoldings: [holding(run)], spend: [{ id: "budget", windowStart: 0, spent: 1.5 }] }),
       });
       await before.putNamespace({ id: "n", name: "default", version: 1, body: bytes("n") });
       const held = await everythingOf(before);

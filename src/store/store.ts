@@ -68,7 +68,29 @@ export type Change = {
   readonly putDocuments: readonly DocumentWrite[];
   /** Appended in this order to the chain of each entry's namespace and this store's writer. */
   readonly ledger: readonly LedgerEntry[];
+  /** Of most changes nothing. */
+  readonly limits?: LimitsChange;
 };
+
+/** What attempts take of the policy's limits, give back and spend. */
+export type LimitsChange = {
+  readonly putHoldings: readonly StoredHolding[];
+  readonly deleteHoldings: readonly HoldingKey[];
+  /** Each adds to what is recorded: servers that share a database do not wait for each other. */
+  readonly spend: readonly SpentBudget[];
+  /** Budgets that nobody can spend any more, by id. */
+  readonly forgetBudgets: readonly string[];
+};
+
+/** What an attempt under way has taken. At most one for each (run, scheduled event id): putting replaces. It goes with its run. */
+export type StoredHolding = HoldingKey & {
+  /** Opaque to the store. */
+  readonly body: Uint8Array;
+};
+export type HoldingKey = { readonly run: RunKey; readonly scheduledEventId: number };
+
+/** What is spent of a budget in the window that began at `windowStart`. What is spent in a later window replaces it, in an earlier one is dropped. */
+export type SpentBudget = { readonly id: string; readonly windowStart: EpochMs; readonly spent: number };
 
 /** A decision that people are asked for, or were. It belongs to a run and goes with it. */
 export type StoredApproval = {
@@ -153,7 +175,7 @@ export type Store = {
   /**
    * Writes each change as a whole or not at all, and returns one outcome per change, in order. All that can share a transaction share one,
    * and its data is on disk when the promise resolves. A change whose run, approval or document version or current run does not match, or
-   * that puts a task, an outbox entry or an approval of a run that is not there, is a "conflict" and leaves the others alone. Later changes
+   * that puts a task, an outbox entry, an approval or a holding of a run that is not there, is a "conflict" and leaves the others alone. Later changes
    * of one call see the earlier ones. A change writes a run, an approval or a document once and makes at most one run of a workflow id
    * current. At most `changesPerCommitMax` (1,024).
    */
@@ -222,13 +244,18 @@ export type Store = {
   /** Entries of a chain from `fromSequence` (inclusive) on; at most `limit`. For verification and export. */
   readChain(chain: ChainId, fromSequence: number, limit: number): Promise<readonly ChainedEntry[]>;
 
+  /** Holdings by run id, then scheduled event id, beginning after the given one; at most `limit`. */
+  readHoldings(after: HoldingKey | null, limit: number): Promise<readonly StoredHolding[]>;
+  /** What is spent, by budget id, beginning after the given one; at most `limit`. */
+  readBudgets(afterId: string, limit: number): Promise<readonly SpentBudget[]>;
+
   readNamespaces(): Promise<readonly NamespaceRecord[]>;
   /** Writes a namespace if its stored version is one less than the given one (0: none). */
   putNamespace(record: NamespaceRecord): Promise<ChangeOutcome>;
 
   /** Runs of a namespace that closed at or before the given time, oldest first; at most `limit`. */
   readClosedRuns(namespaceId: string, closedUntil: EpochMs, limit: number): Promise<readonly RunKey[]>;
-  /** Removes runs with all that belongs to them (items, history, tasks, outbox, approvals, visibility, current pointer when it points to them). The ledger stays. */
+  /** Removes runs with all that belongs to them (items, history, tasks, outbox, approvals, holdings, visibility, current pointer when it points to them). The ledger stays. */
   deleteRuns(keys: readonly RunKey[]): Promise<void>;
 
   /** Every run, by run id, beginning after the given one: for verification and export. At most `limit`. */

@@ -151,6 +151,8 @@ export async function everythingOf(store: Store) {
     listed: await listed(store, null),
     approvals: approvals.map(({ body, ...rest }) => ({ ...rest, body: text(body) })),
     documents: (await store.listDocuments("bundle", "", 10_000)).map(({ body, ...rest }) => ({ ...rest, body: text(body) })),
+    holdings: (await store.readHoldings(null, 10_000)).map(({ body, ...rest }) => ({ ...rest, body: text(body) })),
+    budgets: await store.readBudgets("", 10_000),
     ledger: ledgers.flatMap(({ entries }) => entries.map(({ body, hash, ...rest }) => ({ ...rest, body: text(body), hash: [...hash] }))),
     namespaces: (await store.readNamespaces()).map(({ body, ...rest }) => ({ ...rest, body: text(body) })),
   };

@@ -1,9 +1,10 @@
 import { present } from "../../base/assert.ts";
-import type { Change, ChangeOutcome, RunKey } from "../store.ts";
+import type { Change, ChangeOutcome, LimitsChange, RunKey } from "../store.ts";
 import type { Approvals } from "./approvals.ts";
 import type { Documents } from "./documents.ts";
 import type { Histories } from "./history.ts";
 import type { Ledger } from "./ledger.ts";
+import type { Limits } from "./limits.ts";
 import type { Outbox } from "./outbox.ts";
 import type { Runs } from "./runs.ts";
 import type { Tasks } from "./tasks.ts";
@@ -18,11 +19,12 @@ export type Tables = {
   readonly approvals: Approvals;
   readonly documents: Documents;
   readonly ledger: Ledger;
+  readonly limits: Limits;
 };
 
 /** Writes one change inside the caller's transaction. All that can conflict is looked at before the first write, so a conflict leaves nothing to undo. */
 export function applyChange(tables: Tables, change: Change): ChangeOutcome {
-  const { runs, histories, tasks, outbox, visibility, approvals, documents, ledger } = tables;
+  const { runs, histories, tasks, outbox, visibility, approvals, documents, ledger, limits } = tables;
   if (!fits(tables, change)) return "conflict";
   for (const write of change.runs) {
     const run = runs.write(write);
@@ -36,10 +38,21 @@ export function applyChange(tables: Tables, change: Change): ChangeOutcome {
   for (const write of change.putApprovals) approvals.write(present(runs.find(write.run), "run of the approval"), write);
   for (const write of change.putDocuments) documents.write(write);
   for (const entry of change.ledger) ledger.append(entry);
+  if (change.limits !== undefined) applyLimits(runs, limits, change.limits);
   return "committed";
 }
 
-function fits({ runs, approvals, documents }: Tables, { runs: writes, putTasks, putOutbox, putApprovals, putDocuments }: Change): boolean {
+function applyLimits(runs: Runs, limits: Limits, change: LimitsChange): void {
+  for (const holding of change.deleteHoldings) withRun(runs, holding, (run) => limits.remove(run, holding));
+  for (const holding of change.putHoldings) limits.put(present(runs.find(holding.run), "run of the holding").number, holding);
+  for (const spending of change.spend) limits.spend(spending);
+  for (const id of change.forgetBudgets) limits.forget(id);
+}
+
+function fits(
+  { runs, approvals, documents }: Tables,
+  { runs: writes, putTasks, putOutbox, putApprovals, putDocuments, limits }: Change,
+): boolean {
   const isWritten = (runId: string): boolean => writes.some(({ key }) => key.runId === runId);
   const isThere = ({ run }: { readonly run: RunKey }): boolean => isWritten(run.runId) || runs.find(run) !== null;
   return (
@@ -47,7 +60,8 @@ function fits({ runs, approvals, documents }: Tables, { runs: writes, putTasks, 
     putTasks.every(isThere) &&
     putOutbox.every(isThere) &&
     putApprovals.every((write) => isThere(write) && approvals.fits(write)) &&
-    putDocuments.every(documents.fits)
+    putDocuments.every(documents.fits) &&
+    (limits?.putHoldings ?? []).every(isThere)
   );
 }
 

@@ -166,6 +166,20 @@ export const migrations: readonly string[] = [
   -- All but decisions (kind 1), which are many: what is rare is found without reading them.
   CREATE INDEX ledger_acts_by_time ON ledger (namespace, at) WHERE kind <> 1;
   `,
+  `
+  CREATE TABLE holdings (
+    run INTEGER NOT NULL,
+    scheduled_event_id INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (run, scheduled_event_id)
+  ) WITHOUT ROWID;
+
+  CREATE TABLE budgets (
+    id TEXT PRIMARY KEY,
+    window_start INTEGER NOT NULL,
+    spent REAL NOT NULL
+  ) WITHOUT ROWID;
+  `,
 ];
 
 /** Brings the schema up to date; writes nothing where it is. Refuses a database that a newer program has written. */

@@ -7,6 +7,7 @@ import { closeDatabase, databaseBytes, openDatabase, translating } from "./datab
 import { openDocuments } from "./documents.ts";
 import { type HistoryRange, openHistories } from "./history.ts";
 import { openLedger } from "./ledger.ts";
+import { openLimits } from "./limits.ts";
 import { openNames } from "./names.ts";
 import { openNamespaces } from "./namespaces.ts";
 import { openOutbox } from "./outbox.ts";
@@ -47,8 +48,9 @@ export async function openSqlite({
     approvals: openApprovals(db, names, runs),
     documents: openDocuments(db),
     ledger: openLedger(db, names, writerId),
+    limits: openLimits(db, names),
   };
-  const { histories, tasks, outbox, visibility, approvals, documents, ledger } = tables;
+  const { histories, tasks, outbox, visibility, approvals, documents, ledger, limits } = tables;
   const namespaces = openNamespaces(db);
 
   const begin = db.prepare("BEGIN IMMEDIATE");
@@ -82,7 +84,7 @@ export async function openSqlite({
   function removeRun(key: RunKey): void {
     const row = runs.find(key);
     if (row === null) return;
-    for (const { removeOfRun } of [histories, tasks, outbox, approvals, visibility]) removeOfRun(row.number);
+    for (const { removeOfRun } of [histories, tasks, outbox, approvals, visibility, limits]) removeOfRun(row.number);
     runs.remove(key, row);
   }
 
@@ -121,6 +123,9 @@ export async function openSqlite({
     readLedger: reading(ledger.read),
     readChains: reading(ledger.readChains),
     readChain: reading(ledger.readChain),
+
+    readHoldings: reading(limits.readHoldings),
+    readBudgets: reading(limits.readBudgets),
 
     readNamespaces: reading(namespaces.readAll),
     putNamespace: writing(namespaces.put),

@@ -12,7 +12,7 @@ export default defineConfig({
       {
         test: {
           name: "unit",
-          include: ["src/**/*.test.ts", "test/**/*.test.ts", "sim/**/*.test.ts", "examples/**/*.test.ts"],
+          include: ["src/**/*.test.ts", "sdk/src/**/*.test.ts", "test/**/*.test.ts", "sim/**/*.test.ts", "examples/**/*.test.ts"],
           exclude: ["test/compat/**", "test/crash/**"],
         },
       },

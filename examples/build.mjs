@@ -1,7 +1,8 @@
 // Builds the examples into dist/examples, and bundles their workflow code so that a worker starts without a compiler.
-import { cpSync, readdirSync, writeFileSync } from "node:fs";
+import { cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { holdfastPlugin } from "@holdfast/sdk/worker";
 import { bundleWorkflowCode, DefaultLogger } from "@temporalio/worker";
 import { build } from "esbuild";
 
@@ -36,7 +37,10 @@ export async function buildExamples() {
   cpSync(join(here, "order-fulfillment/orders.json"), join(out, "order-fulfillment/orders.json"));
 
   for (const workflows of sources.filter((name) => basename(name) === "workflows.ts")) {
-    const { code } = await bundleWorkflowCode({ workflowsPath: join(here, workflows), logger: new DefaultLogger("WARN") });
+    const workflowsPath = join(here, workflows);
+    const usesSdk = readFileSync(workflowsPath, "utf8").includes("@holdfast/sdk/workflow");
+    const plugins = usesSdk ? [holdfastPlugin()] : [];
+    const { code } = await bundleWorkflowCode({ workflowsPath, plugins, logger: new DefaultLogger("WARN") });
     writeFileSync(join(out, dirname(workflows), "workflow-bundle.js"), code);
   }
 }

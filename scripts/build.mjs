@@ -1,10 +1,10 @@
 // Bundles the command, the library entry and the examples into dist/. Few files and lazy chunks keep the cold start short.
+// @holdfast/sdk is compiled file for file into sdk/dist, with its declarations: workflow code and workers import it.
 // With --types also emits the declarations of the library entry to dist/types.
 import { execFileSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { build } from "esbuild";
-import { buildExamples } from "../examples/build.mjs";
 import { stamp } from "./fingerprint.mjs";
 import { buildInputs, buildStamp, root } from "./inputs.mjs";
 
@@ -54,12 +54,15 @@ if (Object.keys(server).length > 0)
     banner: { js: 'import { createRequire as requireFrom } from "node:module"; const require = requireFrom(import.meta.url);' },
     plugins: [dataFiles],
   });
-await buildExamples();
 
-if (process.argv.includes("--types"))
-  execFileSync(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-p", "tsconfig.types.json"], {
-    cwd: root,
-    stdio: "inherit",
-  });
+const compile = (project) =>
+  execFileSync(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-p", project], { cwd: root, stdio: "inherit" });
+
+rmSync(join(root, "sdk/dist"), { recursive: true, force: true });
+compile("sdk/tsconfig.json");
+// Loaded only now, since bundling the examples' workflows takes the SDK's plugin.
+const { buildExamples } = await import("../examples/build.mjs");
+await buildExamples();
+if (process.argv.includes("--types")) compile("tsconfig.types.json");
 
 stamp(buildStamp, inputs);

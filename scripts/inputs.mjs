@@ -19,7 +19,11 @@ export const protocolInputs = () =>
   `${fingerprint(root, ["proto", "scripts/generate-protocol.mjs"])} ${versions(["@temporalio/core-bridge", "ts-proto", "@bufbuild/buf"])}`;
 
 export const buildInputs = () => {
-  const sources = fingerprint(root, ["src", "examples", "scripts/build.mjs", "package.json"], ["src/protocol/generated"]);
+  const sources = fingerprint(
+    root,
+    ["src", "sdk/src", "sdk/package.json", "sdk/tsconfig.json", "examples", "scripts/build.mjs", "package.json"],
+    ["src/protocol/generated"],
+  );
   const dependencies = createHash("sha256")
     .update(readFileSync(join(root, "package-lock.json")))
     .digest("hex");

@@ -33,6 +33,8 @@ export const decisionView = (decision: Decision) => ({
   })),
   bundle: decision.bundle ?? "",
   topic: decision.action.topic,
+  // As CAP has no way to say it: what is not there is no limit, an empty list allows nothing.
+  exactConstraints: decision.constraints,
   approval: decision.approval,
   delayMs: decision.delay,
   observed:

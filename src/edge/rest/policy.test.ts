@@ -61,6 +61,10 @@ test("an answer has every field of the reference, as protocol buffers have them 
     remediations: [],
     bundle: "main",
     topic: "job.read.file",
+    exactConstraints: {
+      budgets: { maxRuntimeMs: 5000, maxAttempts: 3, maxArtifactBytes: 1024 },
+      sandbox: { isolated: true, networkAllowlist: ["example.com"] },
+    },
     approval: null,
     delayMs: null,
     observed: null,

@@ -62,6 +62,22 @@ describe("no rule matches", () => {
     expect(decide(snapshotOf(sources.map((source, index) => bundle(`b${index}`, source))), at("x")).effect).toBe(effect);
   });
 
+  const start = actionOf({ kind: "workflow-start", name: "Order", workflowId: "order-7" });
+  test.each([
+    // Whatever a workflow does is decided when it does it, so that a policy that is silent about starts permits them …
+    ["rules: [{id: a, match: {topics: [a]}, decision: allow}]", "ALLOW", null],
+    ["rules: [{id: a, match: {kinds: [workflow-start], names: [Refund]}, decision: allow, enabled: false}]", "ALLOW", null],
+    ["rules: [{id: a, match: {kinds: [workflow-start], names: [Refund]}, decision: allow, mode: observe}]", "ALLOW", "DENY"],
+    // … and one that speaks of them does not.
+    ["rules: [{id: a, match: {kinds: [workflow-start], names: [Refund]}, decision: allow}]", "DENY", null],
+    ["rules: [{id: a, match: {topics: [workflow.Refund]}, decision: allow}]", "DENY", null],
+    ["default_decision: deny", "DENY", null],
+    ["{default_decision: allow, rules: [{id: a, match: {topics: [workflow.Refund]}, decision: deny}]}", "ALLOW", null],
+  ])("and a workflow starts under %s: %s", (source, effect, observed) => {
+    const decision = decide(snapshotFrom(source), start);
+    expect([decision.effect, decision.observed?.effect ?? null]).toEqual([effect, observed]);
+  });
+
   test.each([
     [false, "ALLOW", "no policy is published"],
     [true, "DENY", "no policy is published, and one is required"],
@@ -102,6 +118,38 @@ rules:
       },
     };
     expect(decide(snapshot, actionOf({ topic: "a", input }))).toMatchObject({ effect: "DENY", reason: "deciding failed: no such luck" });
+  });
+});
+
+describe("a local activity has run when the server hears of it: it is allowed or denied", () => {
+  const local = actionOf({ kind: "local-activity", name: "Charge" });
+  test.each([
+    // rule                                                     effect   reason
+    ["decision: allow", "ALLOW", "allowed by rule `r`"],
+    ["decision: deny", "DENY", "denied by rule `r`"],
+    ["decision: require_approval", "DENY", "a local activity cannot wait for an approval: needs approval by rule `r`"],
+    ["decision: throttle", "DENY", "a local activity cannot be slowed down: slowed down by rule `r`"],
+    [
+      "decision: allow, constraints: {budgets: {max_attempts: 2}}",
+      "DENY",
+      "a local activity cannot be held to limits: allowed within limits by rule `r`",
+    ],
+  ])("%s: %s", (rule, effect, reason) => {
+    expect(decide(snapshotFrom(`rules: [{id: r, match: {names: [Charge]}, ${rule}}]`), local)).toMatchObject({
+      effect,
+      reason,
+      ruleId: "r",
+      constraints: {},
+      approval: null,
+      delay: null,
+    });
+  });
+
+  test("a namespace that forbids them denies before all rules", () => {
+    const snapshot = snapshotFrom("{deny_local_activities: [prod-*], rules: [{id: r, decision: allow}]}");
+    expect(decide(snapshot, { ...local, namespace: "prod-eu" })).toMatchObject({ effect: "DENY", ruleId: "deny-local-activities" });
+    expect(decide(snapshot, { ...local, namespace: "test" })).toMatchObject({ effect: "ALLOW", ruleId: "r" });
+    expect(decide(snapshot, actionOf({ name: "Charge", namespace: "prod-eu" }))).toMatchObject({ effect: "ALLOW", ruleId: "r" });
   });
 });
 

@@ -32,7 +32,7 @@ const scanned: Way = { candidates: ({ rules }) => rules, conditions: (rule) => r
 
 function search(snapshot: Snapshot, action: Action, way: Way): Decision {
   try {
-    return firstMatch(snapshot, action, way);
+    return afterTheFact(firstMatch(snapshot, action, way));
   } catch (error) {
     const outcome = plainOutcome("DENY", `deciding failed: ${error instanceof Error ? error.message : String(error)}`);
     return decisionOf(snapshot, action, outcome, null);
@@ -53,6 +53,26 @@ function firstMatch(snapshot: Snapshot, given: Action, { candidates, conditions 
     observed ??= outcome;
   }
   return byDefault(snapshot, action, view, observed);
+}
+
+const neededBefore = {
+  REQUIRE_APPROVAL: "wait for an approval",
+  THROTTLE: "be slowed down",
+  ALLOW_WITH_CONSTRAINTS: "be held to limits",
+} as const;
+
+/** A local activity has run when the server hears of it: what would have to be seen to before is a denial. */
+function afterTheFact(decision: Decision): Decision {
+  const { effect, reason } = decision;
+  if (decision.action.kind !== "local-activity" || effect === "ALLOW" || effect === "DENY") return decision;
+  return {
+    ...decision,
+    effect: "DENY",
+    reason: `a local activity cannot ${neededBefore[effect]}: ${reason}`,
+    constraints: {},
+    approval: null,
+    delay: null,
+  };
 }
 
 /** The action with a namespace, and with what the catalogue says of it. */
@@ -77,20 +97,27 @@ export const unclearOutcome = ({ id, bundle }: CompiledRule, { unclear }: Unclea
 
 const denied = plainOutcome("DENY", "no rule matched, and the default is to deny");
 const allowed = plainOutcome("ALLOW", "no rule matched, and the default is to allow");
+const startsUngoverned = plainOutcome("ALLOW", "no rule matched, and none is about the start of workflows");
 const onlyObserved = plainOutcome("ALLOW", "no rule that is enforced matched, and nothing else is enforced");
 
 /** Nothing enforced matched: the bundles that are enforced for this action say what happens then. */
 function byDefault(snapshot: Snapshot, action: Action, view: ActionView, observed: Outcome | null): Decision {
   const { defaults } = snapshot;
   const enforced = defaults.filter(({ rollout }) => isEnforced(rollout, action));
-  const outcome = enforced.length === 0 && defaults.length > 0 ? onlyObserved : defaultOf(enforced);
-  const all = enforced.length === defaults.length ? null : defaultOf(defaults);
+  // Whatever a workflow does is decided when it does it: only a policy that speaks of starts denies them without saying so.
+  const spoken = action.kind === "workflow-start" ? snapshot.startRollouts : null;
+  const spokenEnforced = spoken?.filter((rollout) => isEnforced(rollout, action));
+  const unsaid = spokenEnforced?.length === 0 ? startsUngoverned : denied;
+  const outcome = enforced.length === 0 && defaults.length > 0 ? onlyObserved : defaultOf(enforced, unsaid);
+  const allEnforced = enforced.length === defaults.length && spokenEnforced?.length === spoken?.length;
+  const all = allEnforced ? null : defaultOf(defaults, spoken?.length === 0 ? startsUngoverned : denied);
   return decisionOf(snapshot, action, outcomeFor(snapshot, outcome, view.tenant), observed ?? all);
 }
 
-function defaultOf(defaults: Snapshot["defaults"]): Outcome {
+function defaultOf(defaults: Snapshot["defaults"], unsaid: Outcome): Outcome {
   const says = (effect: string): boolean => defaults.some((one) => one.effect === effect);
-  return says("ALLOW") && !says("DENY") ? allowed : denied;
+  if (says("DENY")) return denied;
+  return says("ALLOW") ? allowed : unsaid;
 }
 
 const decisionOf = (snapshot: Snapshot, action: Action, outcome: Outcome, observed: Outcome | null): Decision => ({

@@ -102,6 +102,10 @@ describe("what is wrong is said, with line and column", () => {
       "4:25 rules[0].when `when`: no such overload: int == string",
     ],
     ["rules:\n- id: a\n  decision: deny\n  when: 'topic == 3'", "4:10 rules[0].when `when`: no such overload: string == int"],
+    [
+      "rules:\n- {id: a, match: {kinds: [local-activity]}, decision: throttle}",
+      "2:3 rules[0] a local activity has run when the server hears of it: a rule for the kind `local-activity` only allows or denies",
+    ],
     ["rules:\n- {id: a, decision: deny, approval: {quorum: 2}}", "2:3 rules[0] `approval` needs `decision: require_approval`"],
     ["rules:\n- {id: a, decision: deny, delay: 5s}", "2:3 rules[0] `delay` needs `decision: throttle`"],
     ["rules:\n- {id: a, decision: deny, canary: 120}", "2:35 rules[0].canary expected a percentage up to 100"],

@@ -133,6 +133,8 @@ const readRule = into(
     if (approval !== undefined && effect !== "REQUIRE_APPROVAL") report(at, "`approval` needs `decision: require_approval`");
     if (delay !== undefined && effect !== "THROTTLE") report(at, "`delay` needs `decision: throttle`");
     if (fields.canary !== undefined && fields.mode === "observe") report(at, "`canary` enforces, and `mode: observe` does not");
+    if (fields.match?.kinds?.includes("local-activity") && ((effect !== "ALLOW" && effect !== "DENY") || !isUnconstrained(constraints)))
+      report(at, "a local activity has run when the server hears of it: a rule for the kind `local-activity` only allows or denies");
     if (effect === "ALLOW_WITH_CONSTRAINTS" && isUnconstrained(constraints)) warn(at, "allows with constraints, and has none");
     return {
       id: id ?? "",

@@ -67,6 +67,8 @@ export type Snapshot = {
   readonly defaultTenant: string;
   /** The bundles that have a say in what happens when no rule matches. */
   readonly defaults: readonly { readonly effect: "ALLOW" | "DENY" | null; readonly rollout: Rollout }[];
+  /** Of the rules that speak of workflow starts, by their kind or topic: where none is enforced, starts are only denied by a default that is written. */
+  readonly startRollouts: readonly Rollout[];
   /** Decides everything, when set: no policy is published. */
   readonly unpublished: Outcome | null;
 };
@@ -101,9 +103,15 @@ export function snapshotOf(bundles: readonly Bundle[]): Snapshot {
     tenantConstraints: tenantConstraintsOf(sorted),
     defaultTenant: sorted.find(({ policy }) => policy.defaultTenant !== null)?.policy.defaultTenant ?? "default",
     defaults: sorted.filter(hasSay).map((bundle) => ({ effect: bundle.policy.defaultDecision, rollout: bundleRollout(bundle) })),
+    startRollouts: sorted.flatMap((bundle) =>
+      bundle.policy.rules.filter((rule) => rule.enabled && speaksOfStarts(rule.match)).map((rule) => ruleRollout(bundle, rule)),
+    ),
     unpublished: null,
   };
 }
+
+const speaksOfStarts = ({ kinds = [], topics = [] }: Match): boolean =>
+  kinds.includes("workflow-start") || topics.some((topic) => topic.startsWith("workflow."));
 
 const entryOf = (key: string, value: number | undefined): readonly (readonly [string, number])[] =>
   value === undefined ? [] : [[key, value]];
@@ -162,12 +170,12 @@ const because: { readonly [E in Effect]: string } = {
   THROTTLE: "slowed down",
 };
 
+const ruleRollout = (bundle: Bundle, { id, mode, canary }: Rule): Rollout =>
+  mode === null && canary === null ? bundleRollout(bundle) : rolloutOf(mode ?? "enforce", canary, `${bundle.id}/${id}`);
+
 function compileRule(bundle: Bundle, rule: Rule): CompiledRule {
   const { id, effect, reason, constraints, remediations, approval, delay } = rule;
-  const rollout =
-    rule.mode === null && rule.canary === null
-      ? bundleRollout(bundle)
-      : rolloutOf(rule.mode ?? "enforce", rule.canary, `${bundle.id}/${rule.id}`);
+  const rollout = ruleRollout(bundle, rule);
   const outcome = { effect, reason: reason ?? `${because[effect]} by rule \`${id}\``, constraints, remediations, approval, delay };
   return compiled(bundle, {
     id,

@@ -17,6 +17,7 @@ import { appendExternalEvent } from "./buffer.ts";
 import { type Draft, isRunning } from "./execution.ts";
 import { applicationFailure, denialFailure, notApprovedFailure, timeoutFailure } from "./failures.ts";
 import type { EventAttributes } from "./history.ts";
+import { escalateHold, holdDue, isExpired } from "./hold.ts";
 import { decideRetry, truncateFailure } from "./retry.ts";
 import { scheduleWorkflowTask } from "./workflow-task.ts";
 
@@ -283,7 +284,7 @@ function deadline(activity: PendingActivity): Deadline | null {
 /** When the activity next wants to be looked at, Infinity for never. */
 export function activityWakeAt(activity: PendingActivity): EpochMs {
   if (activity.closing) return Number.POSITIVE_INFINITY;
-  if (activity.hold !== undefined) return activity.hold.expiresAt || Number.POSITIVE_INFINITY;
+  if (activity.hold !== undefined) return holdDue(activity.hold) || Number.POSITIVE_INFINITY;
   const due = deadline(activity)?.at ?? Number.POSITIVE_INFINITY;
   return activity.startedTime === 0 && !activity.dispatched ? Math.min(due, activity.attemptScheduledTime) : due;
 }
@@ -292,8 +293,9 @@ export function activityWakeAt(activity: PendingActivity): EpochMs {
 export function wakeActivity(draft: Draft, activity: PendingActivity): void {
   const { now } = draft.context;
   if (activity.hold !== undefined) {
-    if (activity.hold.expiresAt > 0 && activity.hold.expiresAt <= now)
-      refuseActivity(draft, activity, approvalExpired(activity, activity.hold, now));
+    const { hold, scheduledEventId } = activity;
+    if (isExpired(hold, now)) refuseActivity(draft, activity, approvalExpired(activity, hold, now));
+    else draft.activities.set(scheduledEventId, { ...activity, hold: escalateHold(draft, scheduledEventId, hold) });
     return;
   }
   const due = deadline(activity);

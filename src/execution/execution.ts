@@ -88,6 +88,8 @@ export type Effect =
   | { readonly kind: "report-to-parent"; readonly closed: HistoryEvent }
   /** An action no longer waits for the approval that it was held for; `eventId` scheduled or initiated it. */
   | { readonly kind: "settle-approval"; readonly eventId: number; readonly hold: Hold }
+  /** The approval that an action waits for escalates. */
+  | { readonly kind: "escalate-approval"; readonly eventId: number; readonly hold: Hold }
   /** This run closed and has a child that its parent-close policy speaks of. */
   | { readonly kind: "close-child"; readonly child: PendingChild };
 

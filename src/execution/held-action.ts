@@ -14,6 +14,8 @@ export type PendingAction = {
   readonly hold: Hold | undefined;
   /** As the policy sees it; `event` is the one that scheduled or initiated it. */
   wanted(event: HistoryEvent): WantedAction;
+  /** Waits on, with other times. */
+  keep(hold: Hold): void;
   /** Lets it go by a grant. */
   release(grant: Grant): void;
   /** Ends it with a failure that nobody retries, and nothing of it happens. */
@@ -28,6 +30,7 @@ export function pendingAction(draft: Draft, eventId: number): PendingAction | nu
     return {
       hold: activity.hold,
       wanted: (event) => wantedActivity(activity, scheduledAttributes(event)),
+      keep: (hold) => draft.activities.set(eventId, { ...activity, hold }),
       release: (grant) => releaseActivity(draft, activity, grant),
       refuse: (failure) => refuseActivity(draft, activity, failure),
     };
@@ -55,6 +58,6 @@ export function unansweredHolds(draft: Draft): Effect[] {
   return [...before, ...draft.held].flatMap(({ eventId, hold }): Effect[] => {
     const after = waitingOf(draft, eventId);
     if (after?.hold?.approvalId === hold.approvalId || after?.grantedApprovalId === hold.approvalId) return [];
-    return [{ kind: "settle-approval", eventId, hold }];
+    return [{ kind: "settle-approval", eventId, hold: { ...hold, endedAt: draft.context.now } }];
   });
 }

@@ -1,7 +1,7 @@
 import { assert } from "../base/assert.ts";
 import type { WantedAction } from "../execution/admission.ts";
 import type { Draft } from "../execution/execution.ts";
-import { decide, evolve } from "../governance/approval/approval.ts";
+import { decide, evolve, holdTimes } from "../governance/approval/approval.ts";
 import { approvalEntry } from "../governance/approval/approval-entry.ts";
 import type { ApprovalInput } from "../governance/approval/approval-input.ts";
 import type { LedgerEntry } from "../governance/ledger/ledger.ts";
@@ -68,7 +68,7 @@ export function askForApproval(
       ruleId: decision.ruleId ?? "",
       reason: decision.reason,
       since: context.now,
-      expiresAt: approval.expiresAt,
+      ...holdTimes(approval),
       isRequest: request !== null,
     }),
     ledger: decided.value.map((event) => approvalEntry(approval, event)),

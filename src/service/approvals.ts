@@ -1,7 +1,8 @@
 import { err, ok, type Result } from "../base/result.ts";
-import { openDraft } from "../execution/execution.ts";
+import { openDraft, type RunKey } from "../execution/execution.ts";
 import { denialFailure, notApprovedFailure } from "../execution/failures.ts";
 import { pendingAction } from "../execution/held-action.ts";
+import { wake } from "../execution/wake.ts";
 import type { Principal } from "../governance/action.ts";
 import type { ApprovalRefusal, ApprovalRequest } from "../governance/approval/approval.ts";
 import type { Decision } from "../governance/policy/decide.ts";
@@ -36,7 +37,20 @@ export type Approvals = {
     of: { namespace: string; id: string },
     vote: { voter: Principal; verdict: "grant" | "reject"; reason: string; jobHash: string | null; policySnapshot: string | null },
   ): Promise<Result<Approval, ApprovalsRefusal>>;
+  /** Hands the right to decide over to another principal, who has it instead from then on. */
+  delegate(
+    of: { namespace: string; id: string },
+    delegation: { from: Principal; to: string; reason: string },
+  ): Promise<Result<Approval, ApprovalsRefusal>>;
+  /** Whoever asked takes the request back: the action is refused, in the same commit. */
+  withdraw(
+    of: { namespace: string; id: string },
+    withdrawal: { by: Principal; reason: string },
+  ): Promise<Result<Approval, ApprovalsRefusal>>;
 };
+
+/** What people ask of a pending approval. */
+type PersonsRequest = Extract<ApprovalRequest, { readonly type: "vote" | "delegate" | "withdraw" }>;
 
 const pageMax = 100;
 const attemptsMax = 16;
@@ -49,8 +63,8 @@ export function createApprovals(deps: {
   readonly kernel: SafetyKernel;
 }): Approvals {
   const { store, clock, runs, namespaces, kernel } = deps;
-  /** One vote on an approval after the other: two at once would both be decided on the same state, and one be tried again. */
-  const votes = createKeyedLock();
+  /** One request on an approval after the other: two at once would both be decided on the same state, and one be tried again. */
+  const turns = createKeyedLock();
 
   async function find({ namespace, id }: { namespace: string; id: string }): Promise<Result<StoredApproval, ApprovalsRefusal>> {
     const found = namespaces.get(namespace);
@@ -59,13 +73,14 @@ export function createApprovals(deps: {
     return stored?.run.namespaceId === found.value.id ? ok(stored) : err("no-such-approval");
   }
 
-  async function settleVote(
-    stored: StoredApproval,
-    request: Extract<ApprovalRequest, { type: "vote" }>,
-  ): Promise<Result<Approval, ApprovalsRefusal>> {
+  async function carryOut(stored: StoredApproval, request: PersonsRequest): Promise<Result<Approval, ApprovalsRefusal>> {
     const now = clock.now();
     const voted = decideOnApproval(stored, [request], now);
-    if (!voted.ok) return voted;
+    if (!voted.ok) {
+      // Who is told that it is too late is told so for good, also by a clock that is set back: the action ends first.
+      if (voted.error === "too-late") await wakeRun(stored.run);
+      return voted;
+    }
     if (voted.value.approval.status === ApprovalStatus.PENDING) {
       await runs.submit([], voted.value);
       return ok(voted.value.approval);
@@ -87,7 +102,7 @@ export function createApprovals(deps: {
       action.refuse(denialFailure({ rule, reason, snapshot, jobHash: askedFor, approval: stored.id, remediations }));
     };
     if (voted.value.approval.status !== ApprovalStatus.GRANTED) {
-      const message = `rejected by ${request.voter.id}${request.reason === "" ? "" : `: ${request.reason}`}`;
+      const message = request.type === "vote" ? rejectedBy(request) : voted.value.approval.closeReason;
       if (action.hold.isRequest) action.refuse(notApprovedFailure("ApprovalRejected", message, endOf(voted.value.approval)));
       else refuse(message, voted.value.approval.policySnapshot);
       await runs.submit(parts, voted.value);
@@ -108,6 +123,26 @@ export function createApprovals(deps: {
     return ok(used.value.approval);
   }
 
+  const wakeRun = (run: RunKey) =>
+    runs.transact(run, (draft) => {
+      wake(draft);
+      return ok(undefined);
+    });
+
+  const take = (of: { namespace: string; id: string }, request: PersonsRequest) =>
+    turns.run(of.id, async (): Promise<Result<Approval, ApprovalsRefusal>> => {
+      for (let attempt = 1; attempt <= attemptsMax; attempt++) {
+        const stored = await find(of);
+        if (!stored.ok) return stored;
+        try {
+          return await carryOut(stored.value, request);
+        } catch (error) {
+          if (!(error instanceof NotCommitted)) throw error;
+        }
+      }
+      return err("busy");
+    });
+
   return {
     list: async ({ namespace, all, after, limit }) => {
       const found = namespaces.get(namespace);
@@ -125,18 +160,11 @@ export function createApprovals(deps: {
       return stored.ok ? ok(decodeApproval(stored.value)) : stored;
     },
     vote: (of, { voter, verdict, reason, jobHash, policySnapshot }) =>
-      votes.run(of.id, async () => {
-        const request = { type: "vote", voter, verdict, reason, seen: { jobHash, policySnapshot } } as const;
-        for (let attempt = 1; attempt <= attemptsMax; attempt++) {
-          const stored = await find(of);
-          if (!stored.ok) return stored;
-          try {
-            return await settleVote(stored.value, request);
-          } catch (error) {
-            if (!(error instanceof NotCommitted)) throw error;
-          }
-        }
-        return err("busy");
-      }),
+      take(of, { type: "vote", voter, verdict, reason, seen: { jobHash, policySnapshot } }),
+    delegate: (of, { from, to, reason }) => take(of, { type: "delegate", from, to, reason }),
+    withdraw: (of, { by, reason }) => take(of, { type: "withdraw", by, reason }),
   };
 }
+
+const rejectedBy = ({ voter, reason }: Extract<PersonsRequest, { type: "vote" }>): string =>
+  `rejected by ${voter.id}${reason === "" ? "" : `: ${reason}`}`;

@@ -5,10 +5,12 @@ import { terminateRun } from "../execution/close.ts";
 import { decide } from "../execution/decide.ts";
 import { type Draft, type Effect, isRunning, openDraft, type RunKey } from "../execution/execution.ts";
 import { externalCancelDone, externalSignalDone } from "../execution/external.ts";
+import { pendingAction } from "../execution/held-action.ts";
 import { requestCancel, signal } from "../execution/signal.ts";
 import { startedAttributes, startRun } from "../execution/start.ts";
 import { decideStart } from "../execution/start-policy.ts";
 import { scheduleWorkflowTask } from "../execution/workflow-task.ts";
+import { holdTimes, isPending } from "../governance/approval/approval.ts";
 import type { Hold, PendingChild } from "../protocol/generated/holdfast/state/v1/state.ts";
 import {
   CancelExternalWorkflowExecutionFailedCause,
@@ -21,7 +23,7 @@ import type {
   StartChildWorkflowExecutionInitiatedEventAttributes,
 } from "../protocol/generated/temporal/api/history/v1/message.ts";
 import type { OutboxKey, Store } from "../store/store.ts";
-import { settle } from "./approval-record.ts";
+import { decideOnApproval, settle } from "./approval-record.ts";
 import type { Clock } from "./clock.ts";
 import type { InlineWorker } from "./dispatch.ts";
 import type { KeyedLock } from "./keyed-lock.ts";
@@ -72,6 +74,8 @@ export function createEffects(deps: {
         return closeChild(key, effect.child);
       case "settle-approval":
         return settleApproval(key, effect.hold);
+      case "escalate-approval":
+        return escalateApproval(key, effect);
     }
   }
 
@@ -254,8 +258,23 @@ export function createEffects(deps: {
   async function settleApproval(key: OutboxKey, hold: Hold): Promise<void> {
     const stored = await store.readApproval(hold.approvalId);
     if (stored === null) return done(key);
-    const settled = settle(stored, clock.now());
+    const settled = settle(stored, hold.endedAt || clock.now());
     return runs.submit([], { deleteOutbox: [key], ...(settled ?? {}) });
+  }
+
+  /** What is due on an approval happens, and the action that waits for it learns when to look again. */
+  async function escalateApproval(key: OutboxKey, { eventId, hold }: { readonly eventId: number; readonly hold: Hold }): Promise<void> {
+    const stored = await store.readApproval(hold.approvalId);
+    const cell = await runs.load(key.run);
+    const woken = stored === null ? null : decideOnApproval(stored, [{ type: "wake" }], clock.now());
+    if (cell === null || woken === null || !woken.ok) return done(key);
+    const draft = draftOf(cell);
+    const action = pendingAction(draft, eventId);
+    if (action?.hold?.approvalId !== hold.approvalId) return done(key);
+    const { approval } = woken.value;
+    action.keep({ ...action.hold, ...holdTimes(approval) });
+    // If its time is over by now, the action ends first and the approval with it.
+    return runs.submit([{ cell, draft }], { deleteOutbox: [key], ...(isPending(approval) ? woken.value : {}) });
   }
 
   async function closeChild(key: OutboxKey, child: PendingChild): Promise<void> {

@@ -28,6 +28,7 @@ const kinds = {
   "report-to-parent": 4,
   "close-child": 5,
   "settle-approval": 6,
+  "escalate-approval": 7,
 } as const satisfies {
   readonly [K in Effect["kind"]]: number;
 };
@@ -124,6 +125,7 @@ function idOf(effect: Effect): number {
     case "close-child":
       return effect.child.initiatedEventId;
     case "settle-approval":
+    case "escalate-approval":
       return effect.eventId;
     default:
       return assertNever(effect);
@@ -141,6 +143,7 @@ function encodeEffect(effect: Effect): Uint8Array {
     case "close-child":
       return encode(PendingChild, effect.child);
     case "settle-approval":
+    case "escalate-approval":
       return encode(Hold, effect.hold);
     default:
       return assertNever(effect);
@@ -161,6 +164,8 @@ function decodeEffect({ kind, id, body }: OutboxEntry): Effect {
       return { kind: "close-child", child: PendingChild.decode(body) };
     case kinds["settle-approval"]:
       return { kind: "settle-approval", eventId: id, hold: Hold.decode(body) };
+    case kinds["escalate-approval"]:
+      return { kind: "escalate-approval", eventId: id, hold: Hold.decode(body) };
     default:
       throw new Error(`assertion failed: unknown outbox kind ${kind}`);
   }

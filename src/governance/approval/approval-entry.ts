@@ -7,6 +7,7 @@ import {
   type Principal,
   Verdict,
 } from "../../protocol/generated/holdfast/state/v1/governance.ts";
+import type { Principal as Actor } from "../action.ts";
 import { canonicalBytes, type Json } from "../ledger/canonical-json.ts";
 import type { LedgerEntry, LedgerKind } from "../ledger/ledger.ts";
 import type { ApprovalEvent, ClosedStatus } from "./approval.ts";
@@ -48,7 +49,11 @@ function described(approval: Readonly<Approval>, event: ApprovalEvent): Describe
     case "ApprovalUsed":
       return changed(event.at, { change: "used" });
     case "ApprovalClosed":
-      return { kind: "approval-closed", at: event.at, body: { status: statusWords[event.status], reason: event.reason } };
+      return {
+        kind: "approval-closed",
+        at: event.at,
+        body: { status: statusWords[event.status], reason: event.reason, ...(event.by === null ? {} : { by: who(event.by) }) },
+      };
     default:
       return assertNever(event);
   }
@@ -85,5 +90,6 @@ function askedFor(approval: Readonly<Approval>): Described["body"] {
   };
 }
 
-const who = (principal: Principal | undefined): Json => (principal === undefined ? null : { ...principal });
+const who = (principal: Actor | Principal | undefined): Json =>
+  principal === undefined ? null : { ...principal, roles: [...principal.roles] };
 const group = (approvers: Approvers | undefined): Json => (approvers === undefined ? null : { ...approvers });

@@ -51,7 +51,8 @@ const delegate = (from: Principal, to: string): ApprovalRequest => ({ type: "del
 const wake: ApprovalRequest = { type: "wake" };
 const use = (jobHash = "job"): ApprovalRequest => ({ type: "use", jobHash });
 const revalidate = (jobHash: string, denial: string | null = null): ApprovalRequest => ({ type: "revalidate", jobHash, denial });
-const withdraw: ApprovalRequest = { type: "withdraw", reason: "workflow terminated" };
+const abandon: ApprovalRequest = { type: "abandon", reason: "workflow terminated" };
+const withdraw = (by: string, reason = ""): ApprovalRequest => ({ type: "withdraw", by: program(by), reason });
 
 /** Asks at time 0 and makes each move in turn; the words of what came of each, and the state in the end. */
 function play(asked: ApprovalAsk, ...moves: readonly Move[]) {
@@ -242,7 +243,12 @@ describe("time", () => {
 describe("the end", () => {
   test.each<[string, readonly ApprovalRequest[], string]>([
     ["is asked for once", [{ type: "ask", ask: ask() }], "already-requested"],
-    ["withdrawn", [withdraw, grant(ann), withdraw], "withdrawn, not-pending, not-pending"],
+    ["abandoned", [abandon, grant(ann), abandon], "withdrawn, not-pending, not-pending"],
+    ["withdrawn", [withdraw("worker"), grant(ann), withdraw("worker")], "withdrawn, not-pending, not-pending"],
+    ["withdrawn by whoever started the workflow", [withdraw("sam")], "withdrawn"],
+    ["withdrawn by nobody else", [withdraw("ann"), withdraw("")], "not-the-requester, not-the-requester"],
+    ["withdrawn for a reason that nobody can read", [withdraw("sam", "\ud800")], "bad-reason"],
+    ["not withdrawn once granted", [grant(ann), withdraw("worker")], "voted+granted, not-pending"],
     ["void: another job", [revalidate("other"), grant(ann)], "void, not-pending"],
     ["void: denied by now", [revalidate("job", "refunds are frozen"), grant(ann)], "void, not-pending"],
     ["still what it was", [revalidate("job"), grant(ann)], "nothing, voted+granted"],
@@ -261,6 +267,11 @@ describe("the end", () => {
   test("a used grant speaks for its job only", () => {
     const { state } = play(ask(), [1, grant(ann)], [2, use()]);
     expect([covers(state, "job"), covers(state, "other"), covers(play(ask(), [1, grant(ann)]).state, "job")]).toEqual([true, false, false]);
+  });
+
+  test("says who took it back", () => {
+    const { state } = play(ask(), [7, withdraw("worker", "not needed")]);
+    expect(state).toMatchObject({ status: ApprovalStatus.WITHDRAWN, closeReason: "withdrawn by worker: not needed" });
   });
 
   test("says why", () => {

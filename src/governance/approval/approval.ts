@@ -12,7 +12,7 @@ import {
 } from "../../protocol/generated/holdfast/state/v1/governance.ts";
 import type { Principal } from "../action.ts";
 import { delegationsMax, escalationsMax, quorumMax, reasonLengthMax } from "./approval-limits.ts";
-import { delegateRefusal, grantsNeeded, requirementsOf, voterRefusal } from "./approver.ts";
+import { delegateRefusal, grantsNeeded, mayWithdraw, requirementsOf, voterRefusal } from "./approver.ts";
 
 /**
  * A pending human decision on one held activity, bound to one policy snapshot and one job hash. It ends once: granted, rejected, expired,
@@ -27,7 +27,14 @@ export type ApprovalEvent =
   | { readonly type: "ApprovalVoted"; readonly vote: ApprovalVote }
   | { readonly type: "ApprovalDelegated"; readonly delegation: ApprovalDelegation }
   | { readonly type: "ApprovalEscalated"; readonly at: EpochMs; readonly expiresAt: EpochMs }
-  | { readonly type: "ApprovalClosed"; readonly at: EpochMs; readonly status: ClosedStatus; readonly reason: string }
+  | {
+      readonly type: "ApprovalClosed";
+      readonly at: EpochMs;
+      readonly status: ClosedStatus;
+      readonly reason: string;
+      /** Who took the request back; null when it ended otherwise. */
+      readonly by: Principal | null;
+    }
   | { readonly type: "ApprovalUsed"; readonly at: EpochMs };
 
 /** What is asked, by whom and for what: all of an approval that its requester knows. */
@@ -57,8 +64,10 @@ export type ApprovalRequest =
     }
   /** Hands the right to decide over to another principal, who then has it instead. */
   | { readonly type: "delegate"; readonly from: Principal; readonly to: string; readonly reason: string }
-  /** The activity is gone. */
-  | { readonly type: "withdraw"; readonly reason: string }
+  /** Whoever asked takes the request back. */
+  | { readonly type: "withdraw"; readonly by: Principal; readonly reason: string }
+  /** The action is gone. */
+  | { readonly type: "abandon"; readonly reason: string }
   /** What would be done now, and why the policy now in force denies it (null: it does not). */
   | { readonly type: "revalidate"; readonly jobHash: string; readonly denial: string | null }
   /** Time has passed: escalates and expires what is due. */
@@ -75,6 +84,7 @@ export type ApprovalRefusal =
   | "snapshot-mismatch"
   | "too-late"
   | "self-approval"
+  | "not-the-requester"
   | "not-an-approver"
   | "not-a-person"
   | "already-voted"
@@ -119,6 +129,8 @@ export function decide(state: ApprovalState, request: ApprovalRequest, now: Epoc
     case "delegate":
       return onTime(state, now, (current) => delegate(current, request, now));
     case "withdraw":
+      return onTime(state, now, (current) => withdraw(current, request, now));
+    case "abandon":
       return ok([closed(ApprovalStatus.WITHDRAWN, request.reason, now)]);
     case "revalidate":
       return ok(revalidate(state, request, now));
@@ -149,6 +161,13 @@ function delegate(approval: Readonly<Approval>, { from, to, reason }: Request<"d
   return ok([{ type: "ApprovalDelegated", delegation: { from: written(from), to, reason, at: now } }]);
 }
 
+function withdraw(approval: Readonly<Approval>, { by, reason }: Request<"withdraw">, now: EpochMs): Decided {
+  if (!mayWithdraw(approval, by.id)) return err("not-the-requester");
+  if (!isWellFormed(reason)) return err("bad-reason");
+  const end = closed(ApprovalStatus.WITHDRAWN, `withdrawn by ${by.id}${reason === "" ? "" : `: ${reason}`}`, now);
+  return ok([{ ...end, by }]);
+}
+
 function revalidate(approval: Readonly<Approval>, { jobHash, denial }: Request<"revalidate">, now: EpochMs): readonly ApprovalEvent[] {
   if (jobHash !== approval.jobHash) return [closed(ApprovalStatus.VOID, "the action is not the one that was asked for", now)];
   return denial === null ? [] : [closed(ApprovalStatus.VOID, `the policy denies it now: ${denial}`, now)];
@@ -167,6 +186,18 @@ export function wakeAt(approval: Readonly<Approval>): EpochMs | null {
   if (!isPending(approval)) return null;
   const times = [nextEscalationAt(approval), expiryOf(approval)].filter((at) => at !== null);
   return times.length === 0 ? null : Math.min(...times);
+}
+
+/**
+ * When an action that waits for the approval looks at it again: to expire with it, or to have it escalate. 0 for never. An expiry that an
+ * escalation puts off is no time to expire.
+ */
+export function holdTimes(approval: Readonly<Approval>): { readonly expiresAt: EpochMs; readonly escalatesAt: EpochMs } {
+  const { expiresAt } = approval;
+  const escalatesAt = nextEscalationAt(approval);
+  if (escalatesAt === null) return { expiresAt, escalatesAt: 0 };
+  if (requirementsOf(approval).onExpiry === OnExpiry.DENY) return { expiresAt, escalatesAt };
+  return { expiresAt: 0, escalatesAt: expiresAt === 0 ? escalatesAt : Math.min(escalatesAt, expiresAt) };
 }
 
 /** Whether the grant that released the activity still speaks for what would be done now: later attempts need no other. */
@@ -231,11 +262,19 @@ const written = ({ id, kind, roles }: Principal) => ({ id, kind, roles: [...role
 
 const grantsOf = ({ votes }: Readonly<Approval>): number => votes.filter(({ verdict }) => verdict === Verdict.GRANT).length;
 
-const closed = (status: ClosedStatus, reason: string, at: EpochMs): ApprovalEvent => ({ type: "ApprovalClosed", at, status, reason });
+const closed = (status: ClosedStatus, reason: string, at: EpochMs): Extract<ApprovalEvent, { readonly type: "ApprovalClosed" }> => ({
+  type: "ApprovalClosed",
+  at,
+  status,
+  reason,
+  by: null,
+});
 
 const loneSurrogate = /\p{Surrogate}/u;
 
 function reasonRefusal(approval: Readonly<Approval>, reason: string): ApprovalRefusal | null {
   if (reason.trim() === "" && requirementsOf(approval).reasonRequired) return "reason-required";
-  return reason.length > reasonLengthMax || loneSurrogate.test(reason) ? "bad-reason" : null;
+  return isWellFormed(reason) ? null : "bad-reason";
 }
+
+const isWellFormed = (reason: string): boolean => reason.length <= reasonLengthMax && !loneSurrogate.test(reason);

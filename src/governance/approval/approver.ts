@@ -28,6 +28,10 @@ export function delegateRefusal(
   return to === "" || to === from || hasVoted(approval, to) || hasDelegated(approval, to) ? "bad-delegate" : null;
 }
 
+/** Whoever asked, or started the workflow that asks, may take the request back. */
+export const mayWithdraw = ({ requester, starter }: Readonly<Approval>, id: string): boolean =>
+  id !== "" && (id === idOf(requester) || id === idOf(starter));
+
 /** Grants that it takes. Where two pairs of eyes are asked for and nobody knows whose the first one is, two people grant. */
 export function grantsNeeded(approval: Readonly<Approval>): number {
   const { quorum, fourEyes } = requirementsOf(approval);

@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { runCli } from "../src/cli/cli.ts";
 import { loadPolicies } from "../src/cli/policy-files.ts";
 import { runTests } from "../src/governance/policy/run-tests.ts";
-import { readPolicyFiles } from "../src/service/policy-files.ts";
+import { readPolicyFiles } from "../src/service/policy/policy-files.ts";
 
 // The policies of one example are in force together.
 const examples = readdirSync(fileURLToPath(new URL(".", import.meta.url)), { withFileTypes: true })

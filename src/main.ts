@@ -7,7 +7,7 @@ import { startTemporalEdge } from "./edge/temporal/server.ts";
 import { IndexedValueType } from "./protocol/generated/temporal/api/enums/v1/common.ts";
 import { createSystemClock } from "./service/clock.ts";
 import { startCore } from "./service/core.ts";
-import { enforcePolicyFiles } from "./service/policy-files.ts";
+import { readSigning } from "./service/policy/signing.ts";
 import { createSkippingClock } from "./service/skipping-clock.ts";
 import { createTestServices } from "./service/test-service.ts";
 import { openSqlite } from "./store/sqlite/sqlite.ts";
@@ -46,6 +46,8 @@ const measureEveryMs = 15_000;
 async function start(config: Config): Promise<Holdfast> {
   const log = createLog(config.log);
   const metrics = createMetrics();
+  const signing = readSigning({ keys: config.policyKeys, required: config.requirePolicySignature });
+  if (!signing.ok) throw new Error(signing.error.join("\n"));
   if (config.db !== ":memory:") mkdirSync(dirname(config.db), { recursive: true });
   const store = await openSqlite({ path: config.db });
   const skipping = config.timeSkipping ? createSkippingClock() : null;
@@ -63,17 +65,12 @@ async function start(config: Config): Promise<Holdfast> {
     // A test that skips a month still wants to read what happened before.
     retention: skipping === null,
     requirePolicy: config.requirePolicy,
+    policy: { files: config.policy, signing: signing.value },
     ...(skipping === null ? {} : { onCommit: skipping.consider }),
-  });
-  const policy =
-    config.policy.length === 0
-      ? null
-      : await enforcePolicyFiles(config.policy, { kernel: core.kernel, record: core.record, clock, log: log.child("policy") });
-  if (policy !== null && !policy.ok) {
-    await core.stop();
+  }).catch(async (error: unknown) => {
     await store.close();
-    throw new Error(policy.error.join("\n"));
-  }
+    throw error;
+  });
   skipping?.drive({ isBusy: core.isBusy, nextWake: core.nextWake, jumped: core.clockJumped });
 
   const measure = () =>
@@ -84,7 +81,6 @@ async function start(config: Config): Promise<Holdfast> {
   let ready = false;
   const closeStore = async () => {
     clearInterval(measuring);
-    policy?.value.stop();
     await core.stop();
     await store.close();
   };

@@ -25,6 +25,10 @@ export type Config = {
   readonly policy: readonly string[];
   /** Denies every action while no policy is published. */
   readonly requirePolicy: boolean;
+  /** Ed25519 public keys of those who may sign policy bundles, or names of files with one. A signature that is there must be theirs. */
+  readonly policyKeys: readonly string[];
+  /** Refuses policy bundles that are not signed. */
+  readonly requirePolicySignature: boolean;
   readonly log: { readonly level: LogLevel; readonly format: LogFormat };
   readonly limits: Limits & EdgeLimits;
   readonly longPoll: LongPoll;
@@ -69,6 +73,8 @@ export const defaultConfig: Config = {
   searchAttributes: {},
   policy: [],
   requirePolicy: false,
+  policyKeys: [],
+  requirePolicySignature: false,
   log: { level: "info", format: "json" },
   limits: { ...defaultLimits, grpcReceiveBytes: 4 * 2 ** 20, openPolls: 20_000 },
   longPoll: { poll: 60 * secondMs, history: 20 * secondMs, update: 20 * secondMs },
@@ -149,6 +155,8 @@ const schema = z.strictObject({
   searchAttributes: z.record(z.string(), oneOf(searchAttributeTypes), { error: "expected a mapping of names to types" }),
   policy: z.array(text("a file name"), { error: "expected a list of policy files" }),
   requirePolicy: boolean,
+  policyKeys: z.array(text("a public key, or the name of a file with one"), { error: "expected a list of public keys" }),
+  requirePolicySignature: boolean,
   log: z.strictObject({ level: oneOf(logLevels), format: oneOf(logFormats) }),
   limits: z.strictObject({
     blobSizeError: bytes,

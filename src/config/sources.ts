@@ -69,7 +69,7 @@ function parsedVariable(path: readonly string[], value: string): unknown {
     .filter((item) => item !== "");
   if (path[0] === "searchAttributes") return searchAttributesFrom(items);
   if (path[0] === "namespaces") return namespacesFrom(items);
-  if (path[0] === "policy") return items;
+  if (path[0] === "policy" || path[0] === "policyKeys") return items;
   return value;
 }
 

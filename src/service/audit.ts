@@ -3,7 +3,9 @@ import type { EpochMs } from "../base/time.ts";
 import type { ChainedEntry, LedgerKind } from "../governance/ledger/ledger.ts";
 import type { Store } from "../store/store.ts";
 import type { Namespaces } from "./namespaces.ts";
-import { serverNamespaceId } from "./policy-files.ts";
+
+/** Namespace id under which the ledger keeps what concerns the whole server. */
+export const serverNamespaceId = "system";
 
 export type AuditRefusal = "no-such-namespace";
 

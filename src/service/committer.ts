@@ -10,6 +10,17 @@ export type Committer = {
   idle(): Promise<void>;
 };
 
+/** A change of documents, and what the ledger says of it. */
+export const changeOutsideRuns = (given: Pick<Change, "putDocuments" | "ledger">): Change => ({
+  runs: [],
+  putTasks: [],
+  deleteTasks: [],
+  putOutbox: [],
+  deleteOutbox: [],
+  putApprovals: [],
+  ...given,
+});
+
 type Waiting = { readonly change: Change; readonly resolve: (outcome: ChangeOutcome) => void; readonly reject: (error: unknown) => void };
 
 export function createCommitter({ store, metrics }: { store: Pick<Store, "commit">; metrics: Metrics }): Committer {

@@ -42,6 +42,10 @@ import {
 import { createMatching, type Handout, type Poll, stickyAliveFor } from "./matching.ts";
 import { deleteNamespace, describeNamespace, listNamespaces, registerNamespace, updateNamespace } from "./namespace-requests.ts";
 import { createNamespaces } from "./namespaces.ts";
+import { type Signing, unsignedAllowed } from "./policy/bundle-source.ts";
+import { createPolicies, type Policies } from "./policy/policies.ts";
+import { bundleIdOf, enforcePolicyFiles } from "./policy/policy-files.ts";
+import { createPublisher } from "./policy/publisher.ts";
 import { queryWorkflow, respondQueryTaskCompleted } from "./query-workflow.ts";
 import { requestCancelWorkflowExecution } from "./request-cancel-workflow-execution.ts";
 import { startRetention } from "./retention.ts";
@@ -81,6 +85,8 @@ export type CoreOptions = {
   readonly retention: boolean;
   /** Whether every action is denied while no policy is published. */
   readonly requirePolicy?: boolean;
+  /** Policy files that are in force beside what was published, and whose signatures bundles need. */
+  readonly policy?: { readonly files: readonly string[]; readonly signing: Signing };
   /** Told after each commit. */
   readonly onCommit?: () => void;
 };
@@ -92,6 +98,8 @@ export type Core = {
   readonly kernel: SafetyKernel;
   readonly approvals: Approvals;
   readonly audit: Audit;
+  /** Bundles and publications. */
+  readonly policies: Policies;
   /** Appends to the ledger what belongs to no run. */
   record(entry: LedgerEntry): Promise<void>;
   /** Whether a worker has or could have something to do right now. */
@@ -106,7 +114,10 @@ export type Core = {
   stop(): Promise<void>;
 };
 
-/** Puts the parts together and recovers what the last process left: tasks, timers and effects go on where they were. */
+/**
+ * Puts the parts together and recovers what the last process left: tasks, timers and effects go on where they were. Rejects when the policy
+ * cannot be put in force; nothing has happened by then.
+ */
 export async function startCore(options: CoreOptions): Promise<Core> {
   const { store, clock, log, metrics, limits, newId } = options;
   const namespaces = createNamespaces({ store, newId });
@@ -209,7 +220,14 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     carryOut: createEffects({ store, clock, runs, namespaces, startLock, newId }),
   });
 
+  const { files, signing } = options.policy ?? { files: [], signing: unsignedAllowed };
+  const policyLog = log.child("policy");
+  const publisher = createPublisher({ store, committer, kernel, clock, log: policyLog, signing });
+
   await namespaces.recover(options.namespaces);
+  // Before anything is decided.
+  const policyFiles = await enforcePolicyFiles(files, { publisher, signing, log: policyLog });
+  if (!policyFiles.ok) throw new Error(policyFiles.error.join("\n"));
   await matching.recover();
   await wakes.start();
   await transfer.recover();
@@ -239,6 +257,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     record: (entry) => runs.submit([], { ledger: [entry] }),
     approvals: createApprovals({ store, clock, runs, namespaces, kernel }),
     audit: createAudit({ store, namespaces }),
+    policies: createPolicies({ store, committer, publisher, clock, signing, files: new Set(files.map(bundleIdOf)) }),
     isBusy: () => (busy !== null && busy.size > 0) || !transfer.idle,
     nextWake: () => wakes.next(),
     clockJumped: () => wakes.recheck(),
@@ -248,6 +267,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
       wakes.stop();
       transfer.stop();
       stopRetention();
+      policyFiles.value.stop();
       await committer.idle();
     },
   };

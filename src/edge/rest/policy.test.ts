@@ -156,5 +156,7 @@ test("the snapshot in force, by its hash", async () => {
   expect((await api.ask("GET", "/api/v1/policy/snapshots")).json).toEqual({
     snapshots: [hash],
     in_force: { hash, version: "v7", published: true, rules: 4, bundles: [{ id: "main", mode: "enforce", rules: 4 }] },
+    items: [],
+    next_cursor: null,
   });
 });

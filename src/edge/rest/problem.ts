@@ -8,8 +8,14 @@ export type Problem = {
   readonly code: string;
   readonly detail: string;
   /** Of bad input: what is wrong where. */
-  readonly errors?: readonly { readonly detail: string; readonly pointer: string }[];
+  readonly errors?: readonly ErrorAt[];
 };
+
+/** A place in the request's JSON, or in the text of a policy. */
+export type ErrorAt = { readonly detail: string } & (
+  | { readonly pointer: string }
+  | { readonly bundle: string; readonly line: number; readonly column: number }
+);
 
 export const problemType = "application/problem+json";
 

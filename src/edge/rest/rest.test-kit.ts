@@ -20,12 +20,18 @@ export type TestApi = {
   close(): Promise<void>;
 };
 export type Asked = { readonly as?: string; readonly headers?: Record<string, string>; readonly body?: unknown; readonly text?: string };
-export type Answered = { readonly status: number; readonly type: string; readonly text: string; readonly json: Json };
+export type Answered = {
+  readonly status: number;
+  readonly type: string;
+  readonly etag: string;
+  readonly text: string;
+  readonly json: Json;
+};
 /** Tests look into answers without checking each step. */
 type Json = { readonly [key: string]: Json } & { readonly [index: number]: Json } & Iterable<Json>;
 
-/** Over the namespaces `default` and `other`. */
-export async function openApi(policy: string): Promise<TestApi> {
+/** Over the namespaces `default` and `other`; with a policy that nobody published, or none. */
+export async function openApi(policy?: string): Promise<TestApi> {
   const core = await openCore();
   const day = { seconds: 86_400, nanos: 0 };
   accepted(
@@ -34,7 +40,7 @@ export async function openApi(policy: string): Promise<TestApi> {
       patient,
     ),
   );
-  core.kernel.enforce(snapshotFrom(policy));
+  if (policy !== undefined) core.kernel.enforce(snapshotFrom(policy));
   const api = await createRestApi({ services: core, log: silentLog });
   const server = createServer(api.handle);
   await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
@@ -55,7 +61,8 @@ export async function openApi(policy: string): Promise<TestApi> {
       });
       const answer = await response.text();
       const type = response.headers.get("content-type") ?? "";
-      return { status: response.status, type, text: answer, json: /^application\/(problem\+)?json/.test(type) ? JSON.parse(answer) : {} };
+      const json = /^application\/(problem\+)?json/.test(type) ? JSON.parse(answer) : {};
+      return { status: response.status, type, etag: response.headers.get("etag") ?? "", text: answer, json };
     },
     hold: (held = {}) => holdActivity(core, { workflowId: `order-${++started}`, ...held }),
     close: async () => {

@@ -56,7 +56,7 @@ export async function createRestApi({ services, log }: { services: RestServices;
 
 function send(reply: FastifyReply, answer: Answer, log: Log): FastifyReply {
   reply.header("cache-control", "no-store");
-  if ("json" in answer) return reply.send(answer.json);
+  if ("json" in answer) return reply.headers(answer.headers ?? {}).send(answer.json);
   const lines = Readable.from(answer.lines, { objectMode: false });
   lines.on("error", (error) => log.error("export broke off", { path: pathOf(reply.request.url) }, error));
   return reply

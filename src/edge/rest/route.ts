@@ -6,17 +6,17 @@ import { PageTokenError } from "../../store/store.ts";
 import { badRequest, type Problem } from "./problem.ts";
 
 /** What the routes need of the server. */
-export type RestServices = Pick<Core, "approvals" | "audit" | "kernel">;
+export type RestServices = Pick<Core, "approvals" | "audit" | "kernel" | "policies">;
 
 export type Answer =
-  | { readonly json: unknown }
+  | { readonly json: unknown; readonly headers?: { readonly etag: string } }
   /** Written as they come, as far as the reader keeps up. The name is for people who download it. */
   | { readonly lines: AsyncIterable<string>; readonly fileName: string };
 
 export type Answered = Result<Answer, Problem>;
 
 export type Route = {
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "POST" | "PUT" | "DELETE";
   /** `:name` stands for a parameter. */
   readonly path: string;
   answer(request: RawRequest, services: RestServices): Promise<Answered>;
@@ -33,6 +33,12 @@ export type RawRequest = {
 type Asked<P, Q, B> = { readonly headers: IncomingHttpHeaders; readonly params: P; readonly query: Q; readonly body: B };
 
 const nothing = z.strictObject({});
+
+const remarkLettersMax = 2_000;
+/** What somebody says of an act, for the record. */
+export const remark = z.optional(
+  z.nullable(z.string("expected a text").check(z.maxLength(remarkLettersMax, `expected at most ${remarkLettersMax} letters`))),
+);
 
 /** A route whose handler sees only what its schemas let pass. A missing body is an empty one. */
 export function route<P = object, Q = object, B = object>({

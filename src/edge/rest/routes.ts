@@ -1,10 +1,18 @@
+import { deleteBundle } from "./delete-bundle.ts";
+import { diffPolicy } from "./diff-policy.ts";
 import { evaluatePolicy } from "./evaluate-policy.ts";
 import { explainPolicy } from "./explain-policy.ts";
 import { exportAudit } from "./export-audit.ts";
 import { getApproval } from "./get-approval.ts";
+import { getBundle } from "./get-bundle.ts";
+import { getPolicySnapshot } from "./get-policy-snapshot.ts";
 import { listApprovals } from "./list-approvals.ts";
 import { listAudit } from "./list-audit.ts";
+import { listBundles } from "./list-bundles.ts";
+import { listPolicyAudit } from "./list-policy-audit.ts";
 import { listPolicySnapshots } from "./list-policy-snapshots.ts";
+import { publishPolicy, rollbackPolicy } from "./publish-policy.ts";
+import { putBundle } from "./put-bundle.ts";
 import type { Route } from "./route.ts";
 import { simulatePolicy } from "./simulate-policy.ts";
 import { approve, reject } from "./vote.ts";
@@ -17,7 +25,16 @@ export const routes: readonly Route[] = [
   evaluatePolicy,
   explainPolicy,
   simulatePolicy,
+  listBundles,
+  getBundle,
+  putBundle,
+  deleteBundle,
+  publishPolicy,
+  rollbackPolicy,
   listPolicySnapshots,
+  getPolicySnapshot,
+  diffPolicy,
+  listPolicyAudit,
   listAudit,
   exportAudit,
 ];

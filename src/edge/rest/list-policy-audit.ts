@@ -1,0 +1,30 @@
+import { ok } from "../../base/result.ts";
+import { route } from "./route.ts";
+
+/** As many as Cordum keeps. */
+const itemsMax = 100;
+
+/** Who published and rolled back, the newest first. Source: Cordum's `/policy/audit`. The ledger has this and more. */
+export const listPolicyAudit = route({
+  method: "GET",
+  path: "/api/v1/policy/audit",
+  handle: async (_, { policies }) => {
+    const publications = await policies.publications(null, itemsMax);
+    return ok({
+      json: {
+        items: publications.map(({ number, cause, by, bundles, message, note, parent, hash, at }) => ({
+          id: String(number),
+          action: cause === "rollback" ? "rollback" : "publish",
+          actor_id: by?.id ?? "",
+          role: by?.roles.join(",") ?? "",
+          bundle_ids: bundles.map(({ id }) => id),
+          message,
+          note,
+          snapshot_before: parent,
+          snapshot_after: hash,
+          created_at: new Date(at).toISOString(),
+        })),
+      },
+    });
+  },
+});

@@ -1,0 +1,69 @@
+import * as z from "zod/mini";
+import { err, ok } from "../../base/result.ts";
+import type { Outcome } from "../../service/policy/policies.ts";
+import { policyProblem } from "./policy-problem.ts";
+import { principalOf } from "./principal.ts";
+import { parentIn } from "./publication-view.ts";
+import { remark, route } from "./route.ts";
+
+const publicationFields = { author: remark, message: remark, note: remark, dry_run: z.optional(z.boolean("expected true or false")) };
+
+const outcomeView = ({ before, after, changes, publication }: Outcome) => ({
+  snapshot_before: before,
+  snapshot_after: after,
+  /** Of the history; null when nothing came into force. */
+  publication: publication?.number ?? null,
+  changes,
+});
+
+/** Publishes the drafts named, or all that are enabled. With `If-Match: "<hash>"` only in the place of that snapshot. */
+export const publishPolicy = route({
+  method: "POST",
+  path: "/api/v1/policy/publish",
+  body: z.strictObject({ ...publicationFields, bundle_ids: z.optional(z.array(z.string(), "expected a list of texts")) }),
+  handle: async ({ headers, body }, { policies }) => {
+    const by = principalOf(headers);
+    if (!by.ok) return by;
+    const parent = parentIn(headers);
+    if (!parent.ok) return parent;
+    const { bundle_ids, author, message, note, dry_run = false } = body;
+    // Of Cordum's clients, an empty list means all.
+    const bundleIds = bundle_ids === undefined || bundle_ids.length === 0 ? null : bundle_ids;
+    const published = await policies.publish({
+      bundleIds,
+      by: by.value,
+      author: author ?? "",
+      message: message ?? "",
+      note: note ?? "",
+      parent: parent.value,
+      dryRun: dry_run,
+    });
+    if (!published.ok) return err(policyProblem(published.error));
+    return ok({ json: { ...outcomeView(published.value), published: published.value.bundles } });
+  },
+});
+
+/** Puts a snapshot that was in force before in force again. */
+export const rollbackPolicy = route({
+  method: "POST",
+  path: "/api/v1/policy/rollback",
+  body: z.strictObject({ ...publicationFields, snapshot_id: z.string("snapshot_id required") }),
+  handle: async ({ headers, body }, { policies }) => {
+    const by = principalOf(headers);
+    if (!by.ok) return by;
+    const parent = parentIn(headers);
+    if (!parent.ok) return parent;
+    const { snapshot_id, author, message, note, dry_run = false } = body;
+    const rolledBack = await policies.rollback({
+      snapshot: snapshot_id,
+      by: by.value,
+      author: author ?? "",
+      message: message ?? "",
+      note: note ?? "",
+      parent: parent.value,
+      dryRun: dry_run,
+    });
+    if (!rolledBack.ok) return err(policyProblem(rolledBack.error));
+    return ok({ json: { ...outcomeView(rolledBack.value), rollback_to: snapshot_id } });
+  },
+});

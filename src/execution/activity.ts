@@ -307,7 +307,12 @@ export function wakeActivity(draft: Draft, activity: PendingActivity): void {
   }
 }
 
-function approvalExpired({ policySnapshot }: PendingActivity, { approvalId, ruleId, reason, isRequest }: Hold, now: EpochMs): Failure {
+/** Nobody decided in time on an action that was held under that snapshot. */
+export function approvalExpired(
+  { policySnapshot }: { readonly policySnapshot: string },
+  { approvalId, ruleId, reason, isRequest }: Hold,
+  now: EpochMs,
+): Failure {
   const message = `approval expired: ${reason}`;
   return isRequest
     ? notApprovedFailure("ApprovalExpired", message, {

@@ -10,7 +10,7 @@ import { command, payloads, scheduleActivity, startTestRun, type TestRun } from 
 import { applicationFailure } from "./failures.ts";
 
 const denied = applicationFailure("denied by rule 7", "PolicyDenied");
-const refuse: Admission = { effect: "refuse", marks: null, failure: denied, snapshot: "s1" };
+const refuse: Admission = { effect: "refuse", marks: null, rule: "rule-7", failure: denied, snapshot: "s1" };
 const allow: Admission = { effect: "allow", marks: null, caps: null, snapshot: "s1" };
 const holdUntil = (expiresAt: number): Admission => ({
   effect: "hold",

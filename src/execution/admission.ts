@@ -5,12 +5,12 @@ import type { Failure } from "../protocol/generated/temporal/api/failure/v1/mess
 import type { UserMetadata } from "../protocol/generated/temporal/api/sdk/v1/user_metadata.ts";
 import type { Draft } from "./execution.ts";
 
-/** An action that is about to leave a run, as far as the run knows it. */
+/** An action that is about to leave a run, as far as the run knows it; or the run itself, about to start. */
 export type WantedAction = {
-  readonly kind: "activity" | "child-workflow" | "external-signal" | "external-cancel";
+  readonly kind: "activity" | "child-workflow" | "external-signal" | "external-cancel" | "workflow-start" | "local-activity";
   /** Activity or workflow type, or the signal's name. */
   readonly name: string;
-  /** Activity id, or the other execution's workflow id. */
+  /** Activity id, or the workflow id of what is started, signaled or cancelled. */
   readonly id: string;
   readonly taskQueue: string;
   readonly header: Header | undefined;
@@ -19,6 +19,8 @@ export type WantedAction = {
   readonly attempt: number;
   /** The event that scheduled it, 0 when it is decided before that event is written. */
   readonly scheduledEventId: number;
+  /** The policy snapshot under which it was delayed, if it has waited as long as it was told to. */
+  readonly waitedUnder?: string;
   /** What was granted for it before: the approval and the action it was given for. */
   readonly grant: Grant | null;
 };
@@ -29,14 +31,31 @@ export type Grant = { readonly approvalId: string; readonly jobHash: string };
 /** What is noted of a decision on the event that schedules the action: SDKs replay it without looking. */
 export type Marks = { readonly header: { readonly [key: string]: Payload }; readonly userMetadata: UserMetadata | undefined };
 
+/** A header with what is noted of the decision on it. */
+export const markedHeader = (header: Header | undefined, marks: Marks | null): Header | undefined =>
+  marks === null ? header : { fields: { ...header?.fields, ...marks.header } };
+
 /** Limits that a decision sets and the server keeps. */
 export type Caps = { readonly startToClose: DurationMs | null; readonly attempts: number | null };
+
+/** `rule` is null when none decided. */
+export type Refused = {
+  readonly effect: "refuse";
+  readonly marks: Marks | null;
+  readonly rule: string | null;
+  readonly failure: Failure;
+  readonly snapshot: string;
+};
+
+/** What is said of a refusal where there is no failure to carry it. */
+export const denialText = (what: string, { rule, failure, snapshot }: Refused): string =>
+  `${what} is denied${rule === null ? "" : ` by rule \`${rule}\``}: ${failure.message} (policy snapshot ${snapshot})`;
 
 /** Whether an action may happen. */
 export type Admission =
   | { readonly effect: "allow"; readonly marks: Marks | null; readonly caps: Caps | null; readonly snapshot: string }
   /** The action fails at once with this failure, which nobody retries. */
-  | { readonly effect: "refuse"; readonly marks: Marks | null; readonly failure: Failure; readonly snapshot: string }
+  | Refused
   /** The action waits for an approval. */
   | { readonly effect: "hold"; readonly marks: Marks | null; readonly hold: Hold; readonly caps: Caps | null; readonly snapshot: string }
   /** The action is decided again at that time. */

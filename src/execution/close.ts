@@ -19,6 +19,7 @@ import { timeoutFailure } from "./failures.ts";
 import { appendEvent, type EventAttributes } from "./history.ts";
 import { decideRetry } from "./retry.ts";
 import { type Continuation, continuedAttributes, startRun } from "./start.ts";
+import { executionExpiresAt } from "./start-gate.ts";
 import { failWorkflowTask, scheduleWorkflowTask } from "./workflow-task.ts";
 import { writeSpeculative } from "./workflow-task-events.ts";
 
@@ -42,12 +43,20 @@ export function failRun(draft: Draft, failed: { failure: Failure | undefined; wo
   });
 }
 
+/** Fails a run that the policy does not let begin: neither its retry policy nor its cron schedule goes on. */
+export function refuseRun(draft: Draft, failure: Failure): void {
+  closeRun(draft, {
+    $case: "workflowExecutionFailedEventAttributes",
+    value: make(WorkflowExecutionFailedEventAttributes, { failure, retryState: RetryState.NON_RETRYABLE_FAILURE }),
+  });
+}
+
 /** The run's or the execution's time is over. */
 export function timeOutRun(draft: Draft): void {
   abandonWorkflowTask(draft);
   const failure = timeoutFailure({ message: "workflow timeout", timeoutType: TimeoutType.START_TO_CLOSE });
-  const { executionExpirationTime } = draft.core;
-  const isLast = executionExpirationTime > 0 && draft.context.now >= executionExpirationTime;
+  const expiresAt = executionExpiresAt(draft.core);
+  const isLast = expiresAt > 0 && draft.context.now >= expiresAt;
   const { newExecutionRunId, retryState } = isLast
     ? { newExecutionRunId: "", retryState: RetryState.TIMEOUT }
     : continueAfterFailure(draft, failure);
@@ -108,7 +117,7 @@ function continueAfterFailure(draft: Draft, failure: Failure | undefined): { new
     number: started.attempt,
     failure,
     now: context.now,
-    expiration: core.executionExpirationTime,
+    expiration: executionExpiresAt(core),
   });
   if (verdict.retry) {
     const newExecutionRunId = continueChain(draft, {
@@ -130,7 +139,8 @@ function continueByCron(draft: Draft, carried: Pick<Continuation, "lastCompletio
   if (started.cronSchedule === "") return "";
   const next = nextCronTime(started.cronSchedule, context.now);
   if (!next.ok || next.value === null) return "";
-  if (core.executionExpirationTime > 0 && next.value >= core.executionExpirationTime) return "";
+  const expiresAt = executionExpiresAt(core);
+  if (expiresAt > 0 && next.value >= expiresAt) return "";
   return continueChain(draft, {
     initiator: ContinueAsNewInitiator.CRON_SCHEDULE,
     backoff: next.value - context.now,

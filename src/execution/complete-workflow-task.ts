@@ -17,6 +17,7 @@ import { type Context, type Draft, isRunning, type MutableState, openDraft } fro
 import { serverFailure } from "./failures.ts";
 import { failRefused } from "./held-action.ts";
 import { workflowTaskHeartbeatMax } from "./limits.ts";
+import { refusedLocalActivity } from "./local-activity.ts";
 import { truncateFailure } from "./retry.ts";
 import { handleUpdateMessage, hasUnsentUpdates, isRejection, rejectUnanswered } from "./update.ts";
 import { completeWorkflowTask, dropSpeculative, failWorkflowTask, scheduleWorkflowTask, timeOutWorkflowTask } from "./workflow-task.ts";
@@ -64,12 +65,19 @@ export function respondWorkflowTaskCompleted(
     timeOutWorkflowTask(draft, TimeoutType.START_TO_CLOSE);
     return ok({ draft, refusal: notFound("workflow task heartbeat timeout"), resetHistoryEventId: 0 });
   }
+  const denied = refusedLocalActivity(draft, request.commands);
+  if (denied !== null) {
+    refuse(draft, denied);
+    return ok({ draft, refusal: refusalOf(denied), resetHistoryEventId: 0 });
+  }
   const done = complete(draft, request);
   if (done.ok) {
     holdLimits(draft);
     return ok({ draft, refusal: null, resetHistoryEventId: done.value });
   }
-  return ok({ draft: refuse(state, context, done.error), refusal: refusalOf(done.error), resetHistoryEventId: 0 });
+  const undone = openDraft(state, context);
+  refuse(undone, done.error);
+  return ok({ draft: undone, refusal: refusalOf(done.error), resetHistoryEventId: 0 });
 }
 
 const heartbeatsTooLong = ({ core, context }: Draft): boolean =>
@@ -168,11 +176,10 @@ function handleRemaining(
 }
 
 /** Nothing of the completion happens; the workflow task fails instead, or the run ends where retrying cannot help. */
-function refuse(state: MutableState, context: Context, refused: CommandRefusal): Draft {
-  const draft = openDraft(state, context);
+function refuse(draft: Draft, refused: CommandRefusal): void {
   const attempt = draft.core.workflowTask?.attempt ?? 1;
   // A repeated failure waits for the workflow task's time-out, which is what slows the retries down.
-  if (attempt > 1 && !refused.terminate && refused.cause !== WorkflowTaskFailedCause.UNHANDLED_COMMAND) return draft;
+  if (attempt > 1 && !refused.terminate && refused.cause !== WorkflowTaskFailedCause.UNHANDLED_COMMAND) return;
   failWorkflowTask(draft, {
     cause: refused.cause,
     failure: serverFailure(refused.message || causeName(refused.cause)),
@@ -180,7 +187,6 @@ function refuse(state: MutableState, context: Context, refused: CommandRefusal):
   });
   if (refused.terminate) terminateRun(draft, { reason: refused.message, identity: "history-service" });
   else scheduleWorkflowTask(draft);
-  return draft;
 }
 
 /** The Rust core knows the harmless race by the exact text `UnhandledCommand`. */

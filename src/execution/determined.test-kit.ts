@@ -45,6 +45,7 @@ const coreFields: Fields<RunCore> = {
   newExecutionRunId: "in history",
   startRequestId: "not in history: what the caller called its request",
   nextBufferSequence: "not in history: the buffer is what is not in history yet",
+  startGate: "not in history: the policy's decision is in the ledger",
 };
 
 /** Of a workflow task that stands in history. */

@@ -22,6 +22,7 @@ import {
 import type { Refusal } from "../protocol/refusal.ts";
 import { startActivity } from "./activity.ts";
 import { type Admit, admitAll } from "./admission.ts";
+import { startAdmitted } from "./admitted-start.ts";
 import type { CommandAttributes, CommandCase } from "./commands/command.ts";
 import { respondWorkflowTaskCompleted, respondWorkflowTaskFailed } from "./complete-workflow-task.ts";
 import { decide } from "./decide.ts";
@@ -29,7 +30,7 @@ import { type Context, closeDraft, type Draft, emptyState, type MutableState, ty
 import type { EventCase } from "./history.ts";
 import { defaultLimits, type Limits } from "./limits.ts";
 import { signal } from "./signal.ts";
-import { type StartOptions, startedAttributes, startRun } from "./start.ts";
+import { type StartOptions, startedAttributes } from "./start.ts";
 import { encodeTransition } from "./stored-run.ts";
 import { admitUpdate, sendUpdates } from "./update.ts";
 import { wake, wakeAt } from "./wake.ts";
@@ -114,7 +115,8 @@ export function startTestRun(options: Partial<StartOptions> = {}, world: World =
   });
   const started = startedAttributes(runKey, asked, context);
   assert(started.ok, "a test starts what may be started");
-  const draft = startRun(runKey, started.value, context, { requestId: "start" });
+  const { draft, refused } = startAdmitted(runKey, started.value, context, { requestId: "start" });
+  assert(refused === null, "a test starts what the policy permits");
   scheduleWorkflowTask(draft);
   return drive(draft, world);
 }

@@ -4,7 +4,10 @@ import type { HistoryEvent } from "../protocol/generated/temporal/api/history/v1
 import { refuseActivity } from "./activity.ts";
 import type { Grant, WantedAction } from "./admission.ts";
 import { releaseActivity, scheduledAttributes, wantedActivity } from "./admitted-activity.ts";
+import { decideStartAgain, startedEventId, wantedStart } from "./admitted-start.ts";
+import { refuseRun } from "./close.ts";
 import { type Draft, type Effect, isRunning } from "./execution.ts";
+import { waitsToBegin } from "./start-gate.ts";
 
 /* Actions that the policy keeps from leaving their run, whatever kind they are. */
 
@@ -35,6 +38,18 @@ export function pendingAction(draft: Draft, eventId: number): PendingAction | nu
       refuse: (failure) => refuseActivity(draft, activity, failure),
     };
   }
+  const gate = draft.core.startGate;
+  if (eventId === startedEventId && gate !== undefined && waitsToBegin(draft.core)) {
+    return {
+      hold: gate.hold,
+      wanted: () => wantedStart(draft, null),
+      keep: (hold) => {
+        draft.core.startGate = { ...gate, hold };
+      },
+      release: (grant) => decideStartAgain(draft, grant),
+      refuse: (failure) => refuseRun(draft, failure),
+    };
+  }
   return null;
 }
 
@@ -46,12 +61,14 @@ export function failRefused(draft: Draft): void {
 /** What an action waits for, and what let it go. */
 type Waiting = { readonly hold: Hold | undefined; readonly grantedApprovalId: string };
 
-const waitingOf = ({ activities }: { readonly activities: { get(eventId: number): Waiting | undefined } }, eventId: number) =>
-  activities.get(eventId);
+type Actions = { readonly core: Pick<Draft["core"], "startGate">; readonly activities: { get(eventId: number): Waiting | undefined } };
+
+const waitingOf = ({ core, activities }: Actions, eventId: number): Waiting | undefined =>
+  eventId === startedEventId ? core.startGate : activities.get(eventId);
 
 /** Approvals that actions were held for, before this transition or in it, and that nobody waits for any more, other than by their grant. */
 export function unansweredHolds(draft: Draft): Effect[] {
-  const before = [...draft.activities.touched].flatMap((eventId) => {
+  const before = [startedEventId, ...draft.activities.touched].flatMap((eventId) => {
     const hold = waitingOf(draft.base, eventId)?.hold;
     return hold === undefined ? [] : [{ eventId, hold }];
   });

@@ -74,6 +74,12 @@ export function withRetryDefaults(policy: RetryPolicy | undefined): RetryPolicy 
   });
 }
 
+/** The policy with at most so many attempts; null for no cap. */
+export const withAttemptsCap = (policy: RetryPolicy, attempts: number | null): RetryPolicy =>
+  attempts === null || (policy.maximumAttempts > 0 && policy.maximumAttempts <= attempts)
+    ? policy
+    : { ...policy, maximumAttempts: attempts };
+
 /** What is wrong with a retry policy as sent, null if nothing is. */
 export function retryPolicyProblem(policy: RetryPolicy | undefined): string | null {
   if (policy === undefined) return null;

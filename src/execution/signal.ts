@@ -9,7 +9,9 @@ import type { SignalWorkflowExecutionRequest } from "../protocol/generated/tempo
 import { invalidArgument, notFound, type Refusal } from "../protocol/refusal.ts";
 import { payloadsBytes } from "./activity.ts";
 import { appendExternalEvent } from "./buffer.ts";
+import { cancelRun } from "./close.ts";
 import { type Draft, isRunning } from "./execution.ts";
+import { waitsToBegin } from "./start-gate.ts";
 import { scheduleWorkflowTask } from "./workflow-task.ts";
 
 export const alreadyCompleted: Refusal = notFound("workflow execution already completed");
@@ -65,5 +67,7 @@ export function requestCancel(
       externalInitiatedEventId: request.externalInitiatedEventId ?? 0,
     }),
   });
-  scheduleWorkflowTask(draft);
+  // What has not begun has nothing to clean up.
+  if (waitsToBegin(draft.core)) cancelRun(draft, { details: undefined, workflowTaskCompletedEventId: 0 });
+  else scheduleWorkflowTask(draft);
 }

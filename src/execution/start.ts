@@ -19,6 +19,7 @@ import { appendEvent, type EventMetadata } from "./history.ts";
 import { durationMax, workflowTaskTimeoutDefault, workflowTaskTimeoutMax } from "./limits.ts";
 import { retryPolicyProblem, withRetryDefaults } from "./retry.ts";
 import { validateSearchAttributes, withTypes } from "./search-attributes.ts";
+import { executionExpiresAt } from "./start-gate.ts";
 
 /** What a client, a parent or the former run of a chain asks a new run to be. */
 export type StartOptions = Pick<
@@ -103,25 +104,34 @@ function timeouts(execution: DurationMs, run: DurationMs, task: DurationMs) {
   };
 }
 
+/** What comes with the first event of a run. */
+export type StartMetadata = EventMetadata & { readonly requestId?: string };
+
 /** Opens a run with its first event. Its first workflow task is the caller's to schedule, after what else comes first (a signal). */
 export function startRun(
   key: RunKey,
   started: WorkflowExecutionStartedEventAttributes,
   context: Context,
-  metadata: EventMetadata & { requestId?: string } = {},
+  metadata: StartMetadata = {},
 ): Draft {
-  const { requestId = "", ...eventMetadata } = metadata;
   const draft = openDraft(emptyState(key), context);
+  beginRun(draft, started, metadata);
+  return draft;
+}
+
+/** Writes the first event of a run. */
+export function beginRun(draft: Draft, started: WorkflowExecutionStartedEventAttributes, metadata: StartMetadata): void {
+  const { requestId = "", ...eventMetadata } = metadata;
+  const { workflowId, runId } = draft.key;
   appendEvent(
     draft,
     {
       $case: "workflowExecutionStartedEventAttributes",
-      value: { ...started, rootWorkflowExecution: started.rootWorkflowExecution ?? { workflowId: key.workflowId, runId: key.runId } },
+      value: { ...started, rootWorkflowExecution: started.rootWorkflowExecution ?? { workflowId, runId } },
     },
     eventMetadata,
   );
   draft.core.startRequestId = requestId;
-  return draft;
 }
 
 /** What the next run of a chain takes over, and what is its own. */
@@ -138,8 +148,10 @@ export type Continuation = {
 /** The attributes of event 1 of the run that follows `draft` in its chain. */
 export function continuedAttributes(draft: Draft, runId: string, continuation: Continuation): WorkflowExecutionStartedEventAttributes {
   const { started, core } = draft;
+  const expiresAt = executionExpiresAt(core);
   return {
     ...started,
+    workflowExecutionExpirationTime: expiresAt > 0 ? new Date(expiresAt) : undefined,
     memo: core.memo ?? make(MemoCodec),
     searchAttributes: core.searchAttributes ?? make(SearchAttributesCodec),
     ...continuation.changes,

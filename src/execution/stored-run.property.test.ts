@@ -52,7 +52,7 @@ const { failure } = fc.letrec<{ failure: Failure }>((tie) => ({
 const workerVersion = maybe(messageOf(WorkerVersionStamp));
 const outcome = messageOf(Outcome, { value: maybe(payloads.map((value) => ({ $case: "success" as const, value }))) });
 
-const { RunCore, WorkflowTask, StickyQueue, PendingActivity, Hold } = stateMessages;
+const { RunCore, StartGate, WorkflowTask, StickyQueue, PendingActivity, Hold } = stateMessages;
 
 const time = fc.integer({ min: 0, max: 2 ** 45 });
 describe("state messages", () => {
@@ -78,6 +78,7 @@ describe("state messages", () => {
           }),
         ),
         sticky: maybe(messageOf(StickyQueue)),
+        startGate: maybe(messageOf(StartGate, { decideAt: time, hold: maybe(messageOf(Hold, { since: time, expiresAt: time })) })),
         mostRecentWorkerVersionStamp: workerVersion,
       }),
     ));
@@ -100,8 +101,9 @@ describe("state messages", () => {
 
   test("what else is pending, and task tokens", () => {
     check(stateMessages.PendingTimer, messageOf(stateMessages.PendingTimer));
-    check(stateMessages.PendingChild, messageOf(stateMessages.PendingChild));
-    check(stateMessages.PendingExternal, messageOf(stateMessages.PendingExternal));
+    const clearance = maybe(messageOf(stateMessages.Clearance, { delayedUntil: time, hold: maybe(messageOf(Hold)) }));
+    check(stateMessages.PendingChild, messageOf(stateMessages.PendingChild, { clearance }));
+    check(stateMessages.PendingExternal, messageOf(stateMessages.PendingExternal, { clearance }));
     check(stateMessages.AcceptedUpdate, messageOf(stateMessages.AcceptedUpdate, { outcome: maybe(outcome) }));
     check(stateMessages.TaskToken, messageOf(stateMessages.TaskToken));
   });

@@ -3,10 +3,12 @@ import { make } from "../protocol/codec.ts";
 import { TimeoutType } from "../protocol/generated/temporal/api/enums/v1/workflow.ts";
 import { TimerFiredEventAttributes } from "../protocol/generated/temporal/api/history/v1/message.ts";
 import { activityWakeAt, wakeActivity } from "./activity.ts";
+import { wakeGate } from "./admitted-start.ts";
 import { appendExternalEvent } from "./buffer.ts";
 import { timeOutRun } from "./close.ts";
 import { type Draft, isRunning, type MutableState } from "./execution.ts";
 import { speculativeScheduleToStart } from "./limits.ts";
+import { executionExpiresAt, gateDue, runExpiresAt, waitsToBegin } from "./start-gate.ts";
 import { scheduleWorkflowTask, timeOutWorkflowTask } from "./workflow-task.ts";
 import { writeSpeculative } from "./workflow-task-events.ts";
 
@@ -17,8 +19,9 @@ export function wakeAt(state: MutableState): EpochMs | null {
   const consider = (due: EpochMs) => {
     if (due > 0 && due < at) at = due;
   };
-  consider(state.core.runExpirationTime);
-  consider(state.core.executionExpirationTime);
+  if (waitsToBegin(state.core)) return gateDue(state.core) || null;
+  consider(runExpiresAt(state.core));
+  consider(executionExpiresAt(state.core));
   consider(state.core.firstWorkflowTaskDue);
   consider(workflowTaskDue(state));
   for (const timer of state.timers.values()) if (!timer.firing) consider(timer.fireTime);
@@ -40,7 +43,9 @@ export function wake(draft: Draft): void {
   const { now } = draft.context;
   const { core } = draft;
   if (!isRunning(draft)) return;
-  const expirations = [core.runExpirationTime, core.executionExpirationTime].filter((at) => at > 0);
+  wakeGate(draft);
+  if (!isRunning(draft) || waitsToBegin(core)) return;
+  const expirations = [runExpiresAt(core), executionExpiresAt(core)].filter((at) => at > 0);
   if (expirations.some((at) => at <= now)) {
     timeOutRun(draft);
     return;

@@ -18,6 +18,7 @@ import { flushBuffer } from "./buffer.ts";
 import { type Draft, isRunning } from "./execution.ts";
 import { appendEvent } from "./history.ts";
 import { workflowTaskTimeoutDefault, workflowTaskTimeoutMax } from "./limits.ts";
+import { waitsToBegin } from "./start-gate.ts";
 import { continueAsNewReasons, isInHistory, writeScheduled, writeSpeculative, writeStarted } from "./workflow-task-events.ts";
 
 /** Makes a workflow task due unless one is pending already. New facts turn a pending speculative task into a normal one. */
@@ -28,8 +29,8 @@ export function scheduleWorkflowTask(draft: Draft, options: { speculative?: bool
     if (!options.speculative) writeSpeculative(draft);
     return;
   }
-  // Until start delay, cron or retry backoff is over, facts only collect.
-  if (core.firstWorkflowTaskDue > 0) return;
+  // Until start delay, cron or retry backoff is over and the policy lets the run begin, facts only collect.
+  if (core.firstWorkflowTaskDue > 0 || waitsToBegin(core)) return;
   if (core.sticky !== undefined && !context.stickyAlive(core.sticky.name)) core.sticky = undefined;
 
   const attempt = core.workflowTaskAttempt;

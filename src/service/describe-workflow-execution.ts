@@ -2,6 +2,7 @@ import { ok } from "../base/result.ts";
 import { toProtoTime } from "../base/time.ts";
 import { policyIdentity } from "../execution/activity.ts";
 import { hasStartedWorkflowTask, isRunning, type MutableState } from "../execution/execution.ts";
+import { executionExpiresAt, runExpiresAt, waitsToBegin } from "../execution/start-gate.ts";
 import { make } from "../protocol/codec.ts";
 import type { Hold, PendingActivity } from "../protocol/generated/holdfast/state/v1/state.ts";
 import { PendingActivityState, PendingWorkflowTaskState } from "../protocol/generated/temporal/api/enums/v1/workflow.ts";
@@ -11,6 +12,7 @@ import {
   PendingWorkflowTaskInfo,
   WorkflowExecutionConfig,
   WorkflowExecutionExtendedInfo,
+  WorkflowExecutionPauseInfo,
 } from "../protocol/generated/temporal/api/workflow/v1/message.ts";
 import { DescribeWorkflowExecutionResponse } from "../protocol/generated/temporal/api/workflowservice/v1/request_response.ts";
 import type { Engine } from "./engine.ts";
@@ -52,12 +54,24 @@ function describe(state: MutableState): DescribeWorkflowExecutionResponse {
     })),
     pendingWorkflowTask: pendingWorkflowTask(state),
     workflowExtendedInfo: make(WorkflowExecutionExtendedInfo, {
-      executionExpirationTime: date(core.executionExpirationTime),
-      runExpirationTime: date(core.runExpirationTime),
+      executionExpirationTime: date(executionExpiresAt(core)),
+      runExpirationTime: date(runExpiresAt(core)),
       cancelRequested: core.cancelRequested,
       originalStartTime: date(core.startTime),
+      pauseInfo: pauseInfo(core),
     }),
   });
+}
+
+/** A run that the policy has not let begin shows as paused since its start. */
+function pauseInfo(core: MutableState["core"]): WorkflowExecutionPauseInfo | undefined {
+  if (!waitsToBegin(core)) return undefined;
+  const { hold, decideAt = 0 } = core.startGate ?? {};
+  const reason =
+    hold === undefined
+      ? `slowed down by policy until ${new Date(decideAt).toISOString()}`
+      : `waits for approval \`${hold.approvalId}\` by rule \`${hold.ruleId}\`: ${hold.reason}`;
+  return make(WorkflowExecutionPauseInfo, { identity: policyIdentity, pausedTime: date(core.startTime), reason });
 }
 
 function pendingActivity(activity: PendingActivity): PendingActivityInfo {

@@ -52,6 +52,8 @@ export type SubmitOptions<I = unknown> = {
   readonly deleteOutbox?: readonly OutboxKey[];
   readonly approvals?: readonly ApprovalWrite[];
   readonly ledger?: readonly LedgerEntry[];
+  /** Drafts of which nothing is kept but the record of what was decided on them. */
+  readonly undone?: readonly Draft[];
   readonly inline?: I;
 };
 
@@ -196,6 +198,7 @@ export function createRuns<I>(deps: {
     const outbox = parts.flatMap(({ draft }) => encodeEffects(draft));
     const stale = parts.flatMap(({ draft }) => staleTasks(draft));
     const noted = parts.map(({ draft }) => deps.noted(draft));
+    const undone = (options.undone ?? []).flatMap((draft) => deps.noted(draft).ledger);
     const change: Change = {
       runs: parts.map(toWrite).filter((write) => write !== null),
       putTasks: staged.putTasks,
@@ -204,7 +207,7 @@ export function createRuns<I>(deps: {
       deleteOutbox: options.deleteOutbox ?? [],
       putApprovals: [...(options.approvals ?? []), ...noted.flatMap(({ approvals }) => approvals)],
       putDocuments: [],
-      ledger: [...(options.ledger ?? []), ...noted.flatMap(({ ledger }) => ledger)],
+      ledger: [...(options.ledger ?? []), ...undone, ...noted.flatMap(({ ledger }) => ledger)],
     };
     const former = parts.map(({ cell }) => cell.settled);
     const empty =

@@ -69,8 +69,16 @@ export function createSafetyKernel(deps: { readonly newId: () => string; readonl
       case "ALLOW_WITH_CONSTRAINTS":
         return { effect: "allow", marks: marksOf(decision), caps: capsOf(decision), snapshot: snapshot.hash };
       case "DENY":
-        return { effect: "refuse", marks: marksOf(decision), failure: denialOf(decision, hash), snapshot: snapshot.hash };
+        return {
+          effect: "refuse",
+          marks: marksOf(decision),
+          rule: decision.ruleId,
+          failure: denialOf(decision, hash),
+          snapshot: snapshot.hash,
+        };
       case "THROTTLE":
+        if (wanted.waitedUnder === snapshot.hash)
+          return { effect: "allow", marks: marksOf(decision), caps: capsOf(decision), snapshot: snapshot.hash };
         return { effect: "delay", marks: marksOf(decision), until: now + (decision.delay ?? 0), snapshot: snapshot.hash };
       case "REQUIRE_APPROVAL": {
         if (grant !== null) return { effect: "allow", marks: marksOf(decision), caps: capsOf(decision), snapshot: snapshot.hash };

@@ -1,9 +1,13 @@
 import { err, ok, type Result } from "../base/result.ts";
+import { fromProtoTime } from "../base/time.ts";
+import { denialText } from "../execution/admission.ts";
+import { startAdmitted } from "../execution/admitted-start.ts";
 import { appendExternalEvent } from "../execution/buffer.ts";
 import { terminateRun } from "../execution/close.ts";
 import { type Draft, isRunning, openDraft, type RunKey } from "../execution/execution.ts";
 import { signal } from "../execution/signal.ts";
-import { startedAttributes, startRun } from "../execution/start.ts";
+import { startedAttributes } from "../execution/start.ts";
+import { waitsToBegin } from "../execution/start-gate.ts";
 import { decideStart, idPoliciesProblem, type StartVerdict } from "../execution/start-policy.ts";
 import { scheduleWorkflowTask } from "../execution/workflow-task.ts";
 import { make } from "../protocol/codec.ts";
@@ -37,7 +41,10 @@ export type WithStart = {
   readonly onExisting?: (draft: Draft) => Result<void, Refusal>;
 };
 
-/** Starts a run, or finds the one that the id policies say is the answer. All in one commit per attempt, one at a time per workflow id. */
+/**
+ * Starts a run, or finds the one that the id policies say is the answer. All in one commit per attempt, one at a time per workflow id. Only
+ * where a run would be started does the policy decide; what it denies is recorded, and changes nothing else.
+ */
 export async function startOrFind(
   engine: Engine,
   request: AnyStart,
@@ -69,12 +76,15 @@ export async function startOrFind(
     const key: RunKey = { namespaceId, workflowId, runId: newId() };
     const attributes = startedAttributes(key, request, context);
     if (!attributes.ok) return attributes;
-    const eager =
-      request.requestEagerExecution === true &&
-      attributes.value.firstWorkflowTaskBackoff?.seconds === 0 &&
-      attributes.value.firstWorkflowTaskBackoff.nanos === 0;
+    const eagerExecutionAccepted = request.requestEagerExecution === true && fromProtoTime(attributes.value.firstWorkflowTaskBackoff) === 0;
     const { userMetadata, links, requestId, identity } = request;
-    const draft = startRun(key, { ...attributes.value, eagerExecutionAccepted: eager }, context, { userMetadata, links, requestId });
+    const asked = { ...attributes.value, eagerExecutionAccepted };
+    const { draft, refused } = startAdmitted(key, asked, context, { userMetadata, links, requestId });
+    if (refused !== null) {
+      await runs.submit([], { undone: [draft] });
+      const message = denialText(`the start of workflow type \`${request.workflowType?.name ?? ""}\``, refused);
+      return err({ kind: "permission-denied", message, reason: refused.failure.message });
+    }
     const before = extra.onNew?.(draft) ?? ok(undefined);
     if (!before.ok) return before;
     scheduleWorkflowTask(draft);
@@ -83,7 +93,8 @@ export async function startOrFind(
 
     const cell = runs.create(key);
     const part = { cell, draft, becomeCurrent: { expectedRunId } };
-    const inline: InlineWorker | undefined = eager
+    // The policy may keep the run back.
+    const inline: InlineWorker | undefined = draft.started.eagerExecutionAccepted
       ? {
           runId: key.runId,
           poll: { identity, requestId: "", buildId: "", tasksPerSecond: null },
@@ -183,8 +194,9 @@ export const signalWithStartWorkflowExecution =
         const { requestId } = request;
         // A repetition changes nothing, also when the run that it started has closed since.
         if (requestId !== "" && (draft.core.startRequestId === requestId || draft.requestIds.has(requestId))) return ok(undefined);
-        // Unlike a plain signal this one also wakes a run that waits out its start delay.
-        if (draft.started.cronSchedule === "" && draft.started.attempt === 1) draft.core.firstWorkflowTaskDue = 0;
+        // Unlike a plain signal this one also wakes a run that waits out its start delay, though not one that waits for the policy.
+        if (draft.started.cronSchedule === "" && draft.started.attempt === 1 && !waitsToBegin(draft.core))
+          draft.core.firstWorkflowTaskDue = 0;
         return send(draft);
       },
     });

@@ -15,7 +15,7 @@ export function actionIn(wanted: WantedAction, draft: Draft): Action {
     kind: kinds[wanted.kind],
     name: wanted.name,
     // It acts in no role: roles are given by the server, never claimed.
-    principal: actor ? { id: actor, kind: "service", roles: [] } : starterOf(draft),
+    principal: actor && wanted.kind !== "workflow-start" ? { id: actor, kind: "service", roles: [] } : starterOf(draft),
     workflowType: started.workflowType?.name ?? "",
     workflowId: key.workflowId,
     runId: key.runId,
@@ -41,6 +41,8 @@ const kinds = {
   "child-workflow": "child-workflow",
   "external-signal": "external-signal",
   "external-cancel": "external-cancellation",
+  "workflow-start": "workflow-start",
+  "local-activity": "local-activity",
 } as const;
 
 /** Until callers prove who they are, the identity that the client sent with the start. */

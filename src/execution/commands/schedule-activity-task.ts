@@ -1,16 +1,15 @@
 import { err, ok } from "../../base/result.ts";
 import { fromProtoTime, toProtoTime } from "../../base/time.ts";
 import { make } from "../../protocol/codec.ts";
-import type { Header, RetryPolicy } from "../../protocol/generated/temporal/api/common/v1/message.ts";
 import { WorkflowTaskFailedCause } from "../../protocol/generated/temporal/api/enums/v1/failed_cause.ts";
 import { TaskQueueKind } from "../../protocol/generated/temporal/api/enums/v1/task_queue.ts";
 import { ActivityTaskScheduledEventAttributes } from "../../protocol/generated/temporal/api/history/v1/message.ts";
 import { TaskQueue } from "../../protocol/generated/temporal/api/taskqueue/v1/message.ts";
 import { activityTimeouts, payloadsBytes } from "../activity.ts";
-import { admitAll, type Marks } from "../admission.ts";
+import { admitAll, markedHeader } from "../admission.ts";
 import { applyAdmission } from "../admitted-activity.ts";
 import { appendEvent } from "../history.ts";
-import { retryPolicyProblem, withRetryDefaults } from "../retry.ts";
+import { retryPolicyProblem, withAttemptsCap, withRetryDefaults } from "../retry.ts";
 import { idProblem, taskQueueProblem } from "../validation.ts";
 import type { HandleCommand } from "./command.ts";
 
@@ -87,11 +86,3 @@ export const scheduleActivityTask: HandleCommand<"scheduleActivityTaskCommandAtt
   applyAdmission(draft, event.eventId, admission, { eager: attributes.requestEagerExecution });
   return ok(undefined);
 };
-
-const markedHeader = (header: Header | undefined, marks: Marks | null): Header | undefined =>
-  marks === null ? header : { fields: { ...header?.fields, ...marks.header } };
-
-const withAttemptsCap = (policy: RetryPolicy, attempts: number | null): RetryPolicy =>
-  attempts === null || (policy.maximumAttempts > 0 && policy.maximumAttempts <= attempts)
-    ? policy
-    : { ...policy, maximumAttempts: attempts };

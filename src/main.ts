@@ -65,6 +65,7 @@ async function start(config: Config): Promise<Holdfast> {
     // A test that skips a month still wants to read what happened before.
     retention: skipping === null,
     requirePolicy: config.requirePolicy,
+    notify: config.notify,
     policy: { files: config.policy, signing: signing.value },
     ...(skipping === null ? {} : { onCommit: skipping.consider }),
   }).catch(async (error: unknown) => {

@@ -25,6 +25,7 @@ const arrows: { readonly [part: string]: readonly string[] } = {
   "src/service": [
     "src/base",
     "src/protocol",
+    "src/language",
     "src/execution",
     "src/governance",
     "src/governance/ledger",

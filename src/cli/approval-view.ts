@@ -16,6 +16,8 @@ export type ApprovalView = {
   readonly risk_tags: readonly string[];
   readonly requester: Who | null;
   readonly starter: Who | null;
+  readonly title: string;
+  readonly context: unknown;
   readonly rule_id: string;
   readonly reason: string;
   readonly policy_snapshot: string;
@@ -38,6 +40,7 @@ export function approvalLines(approval: ApprovalView): string {
   const facts: readonly (readonly [name: string, text: string])[] = [
     ["Approval", approval.id],
     ["Status", [approval.status, approval.close_reason].filter((part) => part !== "").join(": ")],
+    ["Title", approval.title],
     ["Activity", `${approval.activity_type} (id ${approval.activity_id}, task queue ${approval.task_queue})`],
     ["Workflow", `${approval.workflow_type} ${approval.workflow_id} (run ${approval.run_id})`],
     ["Topic", approval.topic],
@@ -52,6 +55,7 @@ export function approvalLines(approval: ApprovalView): string {
     ["Asked by", whoText(approval.requester)],
     ["Started by", whoText(approval.starter)],
     ["Because", `${approval.reason} (rule ${approval.rule_id})`],
+    ["Context", approval.context === null ? "" : JSON.stringify(approval.context)],
     ["Approvers", requirements === null ? "" : approversText(requirements)],
     ["Conditions", requirements === null ? "" : conditions(requirements).join(", ")],
     ["Grants", `${approval.grants} of ${approval.grants_needed}`],

@@ -56,6 +56,8 @@ describe("values are read as people write them", () => {
     [{ namespaces: [{ name: "orders", retention: "48h" }] }, { namespaces: [{ name: "orders", retention: 172_800_000 }] }],
     [{ log: { level: "WARN" } }, { log: { level: "warn", format: "json" } }],
     [{ port: undefined }, { port: 7233 }],
+    [{ notify: { allowPrivate: "true" } }, { notify: { ...defaultConfig.notify, allowPrivate: true } }],
+    [{ notify: { allowPrivate: ["hooks.internal"] } }, { notify: { ...defaultConfig.notify, allowPrivate: ["hooks.internal"] } }],
   ])("%j", (values, expected) => {
     expect(resolved(flags(values))).toMatchObject(expected);
   });
@@ -72,6 +74,14 @@ describe("values are read as people write them", () => {
       },
     ],
     ["HOLDFAST_SEARCH_ATTRIBUTES", "Customer=Keyword,Total=Double", { searchAttributes: { Customer: "Keyword", Total: "Double" } }],
+    [
+      "HOLDFAST_NOTIFY_CHANNELS",
+      "ops=https://hooks.example.com/a?b=c,dev=http://dev.example.com",
+      { notify: { channels: { ops: "https://hooks.example.com/a?b=c", dev: "http://dev.example.com" } } },
+    ],
+    ["HOLDFAST_NOTIFY_SIGNING_KEY", "s3cret", { notify: { signingKey: "s3cret" } }],
+    ["HOLDFAST_NOTIFY_ALLOW_PRIVATE", "true", { notify: { allowPrivate: true } }],
+    ["HOLDFAST_NOTIFY_ALLOW_PRIVATE", "hooks.internal, localhost", { notify: { allowPrivate: ["hooks.internal", "localhost"] } }],
     ["HOLDFAST_LONG_POLL_UPDATE", "5s", { longPoll: { ...defaultConfig.longPoll, update: 5_000 } }],
     ["HOLDFAST_LIMITS_GRPC_RECEIVE_BYTES", "8MiB", { limits: { ...defaultConfig.limits, grpcReceiveBytes: 2 ** 23 } }],
   ] as const)("%s=%s", (name, value, expected) => {
@@ -93,6 +103,9 @@ describe("what is wrong is said with its source, key and expectation", () => {
       { searchAttributes: { Total: "Money" } },
       '--searchAttributes-Total: expected one of Text, Keyword, Int, Double, Bool, Datetime, KeywordList, not "Money"',
     ],
+    [{ notify: { channels: { ops: "ftp://x" } } }, '--notify-channels-ops: expected an http or https URL, not "ftp://x"'],
+    [{ notify: { allowPrivate: [1] } }, "--notify-allowPrivate: expected true, false or a list of hosts, not [1]"],
+    [{ notify: { chanels: {} } }, "--notify-chanels: unknown key, did you mean `channels`?"],
     [{ namespaces: [{ name: "" }] }, '--namespaces-0-name: expected a name, not ""'],
     [{ prot: 1 }, "--prot: unknown key, did you mean `port`?"],
     [{ limits: { blobSizeEror: 1 } }, "--limits-blobSizeEror: unknown key, did you mean `blobSizeError`?"],
@@ -171,6 +184,14 @@ describe("the printed configuration", () => {
     const line = present(printable(resolved(flags({ db: "postgres://holdfast:hunter2@db/main" }))).split("\n")[0], "first line");
     expect(line).toBe("db: postgres://holdfast:***@db/main");
   });
+});
+
+test("the printed configuration hides where channels lead, and the signing key", () => {
+  const lines = printable(
+    resolved(flags({ notify: { channels: { ops: "https://hooks.example.com/T0/B0/s3cret" }, signingKey: "s3cret" } })),
+  );
+  expect(lines).toContain('notify.channels: {"ops":"https://hooks.example.com/***"}\nnotify.signingKey: ***');
+  expect(lines).not.toContain("s3cret");
 });
 
 test("docs/configuration.md has each key with its default", () => {

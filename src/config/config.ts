@@ -29,6 +29,7 @@ export type Config = {
   readonly policyKeys: readonly string[];
   /** Refuses policy bundles that are not signed. */
   readonly requirePolicySignature: boolean;
+  readonly notify: NotifyConfig;
   readonly log: { readonly level: LogLevel; readonly format: LogFormat };
   readonly limits: Limits & EdgeLimits;
   readonly longPoll: LongPoll;
@@ -44,6 +45,18 @@ export type EdgeLimits = {
   readonly grpcReceiveBytes: number;
   /** Polls that may wait at one time, all queues together. */
   readonly openPolls: number;
+};
+
+/** Where the activity `holdfast.notify` may send, and how. */
+export type NotifyConfig = {
+  /** URLs by name. They are secrets. */
+  readonly channels: { readonly [name: string]: string };
+  /** Key of the signature that receivers can check; null sends none. */
+  readonly signingKey: string | null;
+  /** Whether hosts may have addresses that are not public: all of them, none, or these. */
+  readonly allowPrivate: boolean | readonly string[];
+  /** From the call to the answer. */
+  readonly timeout: DurationMs;
 };
 
 /** How long a request may wait for news before it is answered without. */
@@ -75,6 +88,7 @@ export const defaultConfig: Config = {
   requirePolicy: false,
   policyKeys: [],
   requirePolicySignature: false,
+  notify: { channels: {}, signingKey: null, allowPrivate: false, timeout: 10 * secondMs },
   log: { level: "info", format: "json" },
   limits: { ...defaultLimits, grpcReceiveBytes: 4 * 2 ** 20, openPolls: 20_000 },
   longPoll: { poll: 60 * secondMs, history: 20 * secondMs, update: 20 * secondMs },
@@ -143,6 +157,16 @@ const boolean = setting("true or false", parseBoolean);
 const bytes = setting("a size such as 512KiB or 4MiB", parseBytes);
 const count = setting("a whole number above 0", parseCount);
 
+const webhookUrl = setting("an http or https URL", (value) => {
+  const url = filledText(value);
+  return url !== undefined && URL.canParse(url) && /^https?:$/.test(new URL(url).protocol) ? url : undefined;
+});
+const secretOrNull = setting("a text", (value) => (value === null ? null : filledText(value)));
+const hosts = setting("true, false or a list of hosts", (value) => {
+  const listed = Array.isArray(value) && value.every((host): host is string => filledText(host) !== undefined) ? value : undefined;
+  return listed ?? parseBoolean(value);
+});
+
 const schema = z.strictObject({
   db: text("the path of a database file, or `:memory:`"),
   ip: text("an IP address"),
@@ -155,6 +179,12 @@ const schema = z.strictObject({
   searchAttributes: z.record(z.string(), oneOf(searchAttributeTypes), { error: "expected a mapping of names to types" }),
   policy: z.array(text("a file name"), { error: "expected a list of policy files" }),
   requirePolicy: boolean,
+  notify: z.strictObject({
+    channels: z.record(z.string(), webhookUrl, { error: "expected a mapping of names to URLs" }),
+    signingKey: secretOrNull,
+    allowPrivate: hosts,
+    timeout: duration,
+  }),
   policyKeys: z.array(text("a public key, or the name of a file with one"), { error: "expected a list of public keys" }),
   requirePolicySignature: boolean,
   log: z.strictObject({ level: oneOf(logLevels), format: oneOf(logFormats) }),
@@ -239,8 +269,13 @@ function nameOf(path: readonly string[], origins: ReadonlyMap<string, ConfigLaye
 
 function pathsOf(values: ConfigValues, path: readonly string[] = []): readonly (readonly string[])[] {
   return Object.entries(values).flatMap(([key, value]) =>
-    isMapping(value) && key !== "searchAttributes" ? pathsOf(value, [...path, key]) : [[...path, key]],
+    isMapping(value) && !isDictionary([...path, key]) ? pathsOf(value, [...path, key]) : [[...path, key]],
   );
+}
+
+/** Settings whose keys a person chooses. */
+function isDictionary(path: readonly string[]): boolean {
+  return ["searchAttributes", "notify.channels"].includes(path.join("."));
 }
 
 const valueAt = (config: Config, path: readonly string[]): unknown =>
@@ -250,9 +285,18 @@ function printedValue(path: readonly string[], value: unknown): string {
   const [group, key = ""] = path;
   if (path.join(".") === "db") return withoutPassword(String(value));
   if (group === "httpPort" && value === null) return "off";
+  if (group === "notify") return printedNotify(key, value);
   if (typeof value === "number" && (group === "longPoll" || group === "retention")) return formatDuration(value);
   if (typeof value === "number" && group === "limits" && /Size|Bytes/.test(key)) return formatBytes(value);
   return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+/** Whoever knows the URL of a channel can write to it, so that its host alone is shown. */
+function printedNotify(key: string, value: unknown): string {
+  if (key === "channels" && isMapping(value))
+    return JSON.stringify(Object.fromEntries(Object.entries(value).map(([name, url]) => [name, `${new URL(String(url)).origin}/***`])));
+  if (key === "signingKey") return value === null ? "null" : "***";
+  return key === "timeout" ? formatDuration(Number(value)) : JSON.stringify(value);
 }
 
 /** A database address may be a URL with credentials. */

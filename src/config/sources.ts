@@ -58,6 +58,10 @@ export async function fileLayer(file: string): Promise<Result<ConfigLayer, reado
 export const searchAttributesFrom = (pairs: readonly string[]): { readonly [name: string]: string } =>
   Object.fromEntries(pairs.map((pair) => splitOnce(pair)).map(([name, type]) => [name, type ?? ""]));
 
+/** `name=URL` pairs, one per item. */
+const channelsFrom = (pairs: readonly string[]): { readonly [name: string]: string } =>
+  Object.fromEntries(pairs.map((pair) => splitOnce(pair)).map(([name, url]) => [name, url ?? ""]));
+
 /** `name` or `name=retention`, one per item. */
 export const namespacesFrom = (items: readonly string[]): readonly { readonly name: string; readonly retention: string | null }[] =>
   items.map((item) => splitOnce(item)).map(([name, retention]) => ({ name, retention: retention ?? null }));
@@ -70,6 +74,8 @@ function parsedVariable(path: readonly string[], value: string): unknown {
   if (path[0] === "searchAttributes") return searchAttributesFrom(items);
   if (path[0] === "namespaces") return namespacesFrom(items);
   if (path[0] === "policy" || path[0] === "policyKeys") return items;
+  if (path.join(".") === "notify.channels") return channelsFrom(items);
+  if (path.join(".") === "notify.allowPrivate") return value === "true" || value === "false" ? value : items;
   return value;
 }
 

@@ -1,5 +1,5 @@
 import { err, ok } from "../base/result.ts";
-import type { DurationMs } from "../base/time.ts";
+import { type DurationMs, secondMs } from "../base/time.ts";
 import { type Context, isRunning, type MutableState } from "../execution/execution.ts";
 import type { Limits } from "../execution/limits.ts";
 import { wake, wakeAt } from "../execution/wake.ts";
@@ -23,6 +23,13 @@ import {
 } from "./activity-tasks.ts";
 import { type Approvals, createApprovals } from "./approvals.ts";
 import { type Audit, createAudit } from "./audit.ts";
+import { approval } from "./built-in/approval.ts";
+import { approvalActivity } from "./built-in/approval-gate.ts";
+import { createBuiltInWorker } from "./built-in/built-in-worker.ts";
+import type { Channels } from "./built-in/notification.ts";
+import { notify, notifyActivity } from "./built-in/notify.ts";
+import { exceptServerTaskQueue } from "./built-in/server-task-queue.ts";
+import { createWebhooks, type WebhookOptions } from "./built-in/webhook.ts";
 import type { Clock } from "./clock.ts";
 import { createCommitter } from "./committer.ts";
 import { deleteWorkflowExecution } from "./delete-workflow-execution.ts";
@@ -87,6 +94,8 @@ export type CoreOptions = {
   readonly requirePolicy?: boolean;
   /** Policy files that are in force beside what was published, and whose signatures bundles need. */
   readonly policy?: { readonly files: readonly string[]; readonly signing: Signing };
+  /** Where notifications may go, and how. */
+  readonly notify?: WebhookOptions & { readonly channels: Channels };
   /** Told after each commit. */
   readonly onCommit?: () => void;
 };
@@ -251,6 +260,24 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     directQueries: new Map(),
   };
 
+  const notifyOptions = options.notify ?? { channels: {}, signingKey: null, allowPrivate: false, timeout: 10 * secondMs };
+  const builtInWorker = createBuiltInWorker({
+    matching,
+    namespaces,
+    log: log.child("built-in"),
+    requests: {
+      pollActivityTaskQueue: pollActivityTaskQueue(engine),
+      recordActivityTaskHeartbeat: recordActivityTaskHeartbeat(engine),
+      respondActivityTaskCompleted: respondActivityTaskCompleted(engine),
+      respondActivityTaskFailed: respondActivityTaskFailed(engine),
+      respondActivityTaskCanceled: respondActivityTaskCanceled(engine),
+    },
+    activities: {
+      [approvalActivity]: approval(engine),
+      [notifyActivity]: notify({ channels: notifyOptions.channels, post: createWebhooks(notifyOptions) }),
+    },
+  });
+
   return {
     services: createServices(engine),
     kernel,
@@ -261,9 +288,13 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     isBusy: () => (busy !== null && busy.size > 0) || !transfer.idle,
     nextWake: () => wakes.next(),
     clockJumped: () => wakes.recheck(),
-    drain: () => matching.drain(),
+    drain: () => {
+      builtInWorker.drain();
+      matching.drain();
+    },
     stop: async () => {
       matching.drain();
+      await builtInWorker.stop();
       wakes.stop();
       transfer.stop();
       stopRetention();
@@ -310,12 +341,12 @@ const createServices = (engine: Engine): Services => ({
   listSearchAttributes: listSearchAttributes(engine),
   getWorkflowExecutionHistory: getWorkflowExecutionHistory(engine),
   getWorkflowExecutionHistoryReverse: getWorkflowExecutionHistoryReverse(engine),
-  pollWorkflowTaskQueue: pollWorkflowTaskQueue(engine),
+  pollWorkflowTaskQueue: exceptServerTaskQueue(pollWorkflowTaskQueue(engine)),
   respondWorkflowTaskCompleted: respondWorkflowTaskCompleted(engine),
   respondWorkflowTaskFailed: respondWorkflowTaskFailed(engine),
   respondQueryTaskCompleted: respondQueryTaskCompleted(engine),
   resetStickyTaskQueue: resetStickyTaskQueue(engine),
-  pollActivityTaskQueue: pollActivityTaskQueue(engine),
+  pollActivityTaskQueue: exceptServerTaskQueue(pollActivityTaskQueue(engine)),
   recordActivityTaskHeartbeat: recordActivityTaskHeartbeat(engine),
   recordActivityTaskHeartbeatById: recordActivityTaskHeartbeatById(engine),
   respondActivityTaskCompleted: respondActivityTaskCompleted(engine),

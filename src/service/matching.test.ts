@@ -350,3 +350,41 @@ describe("whether somebody polls", () => {
     expect(identities()).toEqual([["new", 7]]);
   });
 });
+
+describe("a worker inside of the server watches its task queue in all namespaces", () => {
+  test("and hears of what nobody waits for, but not of what a poller takes", async () => {
+    const { matching, add, rowOf, poll } = await open();
+    const told: string[] = [];
+    matching.watch({ taskQueue: "queue", type: "activity" }, ({ namespaceId }) => told.push(namespaceId));
+    matching.watch({ taskQueue: "queue", type: "workflow" }, () => told.push("the wrong type"));
+    matching.watch({ taskQueue: "other", type: "activity" }, () => told.push("the wrong queue"));
+    expect(told).toEqual([]);
+    const taken = poll({ patience: secondMs });
+    await turn();
+    await add(rowOf(1));
+    expect(await taken).toBe(1);
+    expect(told).toEqual([]);
+    await add(rowOf(2));
+    expect(told).toEqual([run.namespaceId]);
+    expect(await poll()).toBe(2);
+  });
+
+  test("and hears at once of what was there before", async () => {
+    const { matching, put, rowOf, poll } = await open();
+    await put(rowOf(1));
+    await matching.recover();
+    const told: QueueKey[] = [];
+    matching.watch({ taskQueue: "queue", type: "activity" }, (key) => told.push(key));
+    expect(told).toMatchObject([queue]);
+    expect(await poll()).toBe(1);
+  });
+
+  test("and hears nothing when the server drains", async () => {
+    const { matching, add, rowOf } = await open();
+    const told: QueueKey[] = [];
+    matching.watch({ taskQueue: "queue", type: "activity" }, (key) => told.push(key));
+    matching.drain();
+    await add(rowOf(1));
+    expect(told).toEqual([]);
+  });
+});

@@ -48,6 +48,11 @@ export type Matching = {
   offer(queue: QueueKey, task: DirectTask): () => void;
   /** Waits for a task, at most `patience`. Null when none came, the caller went away, or the server drains. */
   poll(queue: QueueKey, poll: Poll, wait: { patience: DurationMs; signal: AbortSignal }): Promise<Handout | null>;
+  /**
+   * Tells of each queue of this name, in whatever namespace, in which something is that no poller waits for: at once and from then on. So a
+   * worker inside the server polls only where there is work.
+   */
+  watch(queue: Omit<QueueKey, "namespaceId">, told: (queue: QueueKey) => void): void;
   /** Whether somebody polls, or did so lately. */
   isPolled(queue: QueueKey, within: DurationMs): boolean;
   /** Its only worker is gone for good. */
@@ -100,6 +105,7 @@ export function createMatching(deps: {
 }): Matching {
   const { store, clock, metrics, startTask } = deps;
   const queues = new Map<string, Queue>();
+  const watchers: { readonly taskQueue: string; readonly type: QueueKey["type"]; readonly told: (queue: QueueKey) => void }[] = [];
   let draining = false;
 
   metrics.pollsOpen.readFrom(() => countBy(queues, (queue) => queue.waiters.size));
@@ -124,9 +130,16 @@ export function createMatching(deps: {
 
   const wakeOne = (queue: Queue): void => {
     const [waiter] = queue.waiters;
-    if (waiter === undefined) return;
-    queue.waiters.delete(waiter);
-    waiter.resolve("look-again");
+    if (waiter === undefined) tellWatchers(queue);
+    else {
+      queue.waiters.delete(waiter);
+      waiter.resolve("look-again");
+    }
+  };
+
+  const tellWatchers = ({ key }: Queue): void => {
+    if (draining) return;
+    for (const { taskQueue, type, told } of watchers) if (taskQueue === key.taskQueue && type === key.type) told(key);
   };
 
   /** Whether the queue's rate limit lets one more task go now; otherwise somebody looks again when it does. */
@@ -265,6 +278,12 @@ export function createMatching(deps: {
         queue.lastPollTime = clock.now();
         if (answer !== "look-again") return answer;
       }
+    },
+
+    watch: ({ taskQueue, type }, told) => {
+      watchers.push({ taskQueue, type, told });
+      for (const { key, backlog, complete, direct } of queues.values())
+        if (key.taskQueue === taskQueue && key.type === type && (backlog.length + direct.size > 0 || !complete)) told(key);
     },
 
     isPolled: (key, within) => {

@@ -27,6 +27,8 @@ export const approvalView = (approval: Readonly<Approval>): object => ({
   risk_tags: approval.riskTags,
   requester: principalView(approval.requester),
   starter: principalView(approval.starter),
+  title: approval.title,
+  context: approval.context === "" ? null : JSON.parse(approval.context),
   rule_id: approval.ruleId,
   reason: approval.reason,
   policy_snapshot: approval.policySnapshot,

@@ -48,6 +48,8 @@ describe("a person who decides", () => {
           risk_tags: ["money"],
           requester: { id: "shop", kind: "service", roles: [] },
           starter: { id: "shop", kind: "service", roles: [] },
+          title: "",
+          context: null,
           rule_id: "refunds",
           reason: "money leaves the house",
           policy_snapshot: api.core.kernel.snapshot().hash,

@@ -24,6 +24,8 @@ export type Activities = {
   greet(name: unknown): Promise<string>;
   /** One of many, each under rules of its own. */
   [work: `work${number}`]: () => Promise<string>;
+  /** What the server carries out itself. */
+  [builtIn: `holdfast.${string}`]: (input: unknown) => Promise<unknown>;
   /** Like `charge`, under other rules. */
   ponder(order: { succeedsOn: number }): Promise<number>;
 };

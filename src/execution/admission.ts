@@ -70,4 +70,5 @@ export type Admit = (action: WantedAction, draft: Draft) => Admission;
 /** Where no policy is in force. */
 export const admitAll: Admit = () => allowed;
 
-const allowed: Admission = { effect: "allow", marks: null, caps: null, snapshot: "" };
+/** Nothing was decided, and nothing had to be. */
+export const allowed: Admission = { effect: "allow", marks: null, caps: null, snapshot: "" };

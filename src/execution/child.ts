@@ -3,6 +3,7 @@ import type { PendingChild } from "../protocol/generated/holdfast/state/v1/state
 import type { Header, WorkflowExecution } from "../protocol/generated/temporal/api/common/v1/message.ts";
 import type { StartChildWorkflowExecutionFailedCause } from "../protocol/generated/temporal/api/enums/v1/failed_cause.ts";
 import { RetryState } from "../protocol/generated/temporal/api/enums/v1/workflow.ts";
+import type { Failure } from "../protocol/generated/temporal/api/failure/v1/message.ts";
 import {
   ChildWorkflowExecutionCanceledEventAttributes,
   ChildWorkflowExecutionCompletedEventAttributes,
@@ -30,6 +31,36 @@ export function childStarted(draft: Draft, child: PendingChild, started: { runId
     value: make(ChildWorkflowExecutionStartedEventAttributes, { ...identify({ ...child, runId: started.runId }), header: started.header }),
   });
   if (eventId === 0) draft.children.set(child.initiatedEventId, { ...child, starting: true, runId: started.runId });
+  scheduleWorkflowTask(draft);
+}
+
+/** A child that the policy does not let start: to its parent it started and failed, which is how the reason reaches the parent's code. */
+export const refuseChild = (draft: Draft, child: PendingChild, failure: Failure): void =>
+  endUnstarted(draft, child, (ended) => ({
+    $case: "childWorkflowExecutionFailedEventAttributes",
+    value: make(ChildWorkflowExecutionFailedEventAttributes, { ...ended, failure, retryState: RetryState.NON_RETRYABLE_FAILURE }),
+  }));
+
+/** A child that its parent cancels while the policy keeps it from starting. */
+export const cancelUnstartedChild = (draft: Draft, child: PendingChild): void =>
+  endUnstarted(draft, child, (ended) => ({
+    $case: "childWorkflowExecutionCanceledEventAttributes",
+    value: make(ChildWorkflowExecutionCanceledEventAttributes, ended),
+  }));
+
+/** Writes start and end of a child that does not exist. The protocol knows no other way to end one with a reason, and wants a run id. */
+function endUnstarted(
+  draft: Draft,
+  child: PendingChild,
+  end: (ended: ReturnType<typeof identify> & { readonly startedEventId: number }) => EventAttributes,
+): void {
+  const identified = identify({ ...child, runId: draft.context.newId() });
+  const startedEventId = appendExternalEvent(draft, {
+    $case: "childWorkflowExecutionStartedEventAttributes",
+    value: make(ChildWorkflowExecutionStartedEventAttributes, identified),
+  });
+  const eventId = appendExternalEvent(draft, end({ ...identified, startedEventId }));
+  if (eventId === 0) draft.children.set(child.initiatedEventId, { ...child, clearance: undefined, closing: true });
   scheduleWorkflowTask(draft);
 }
 

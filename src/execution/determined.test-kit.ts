@@ -124,6 +124,7 @@ const childFields: Fields<PendingChild> = {
   parentClosePolicy: "in history",
   starting: "not in history: its first event is in the buffer",
   closing: "not in history: its last event is in the buffer",
+  clearance: "not in history: the policy's decision is in the ledger",
 };
 
 const externalFields: Fields<PendingExternal> = {
@@ -131,7 +132,11 @@ const externalFields: Fields<PendingExternal> = {
   namespace: "in history",
   workflowId: "in history",
   runId: "in history",
+  namespaceId: "in history",
+  control: "in history",
+  workflowTaskCompletedEventId: "in history",
   closing: "not in history: its last event is in the buffer",
+  clearance: "not in history: the policy's decision is in the ledger",
 };
 
 const updateFields: Fields<AcceptedUpdate> = {

@@ -10,7 +10,11 @@ import {
 } from "../protocol/generated/holdfast/state/v1/state.ts";
 import { Memo, SearchAttributes } from "../protocol/generated/temporal/api/common/v1/message.ts";
 import { WorkflowExecutionStatus } from "../protocol/generated/temporal/api/enums/v1/workflow.ts";
-import type { HistoryEvent } from "../protocol/generated/temporal/api/history/v1/message.ts";
+import type {
+  HistoryEvent,
+  RequestCancelExternalWorkflowExecutionInitiatedEventAttributes,
+  SignalExternalWorkflowExecutionInitiatedEventAttributes,
+} from "../protocol/generated/temporal/api/history/v1/message.ts";
 import { type Context, closeDraft, type Draft, emptyState, type MutableState, openDraft, type RunKey } from "./execution.ts";
 import type { EventAttributes, EventCase } from "./history.ts";
 import { mergeMemo, mergeSearchAttributes } from "./search-attributes.ts";
@@ -251,10 +255,11 @@ const timeOf = (event: HistoryEvent): number => event.eventTime?.getTime() ?? 0;
 
 function pendingExternal(
   initiatedEventId: number,
-  value: { namespace: string; workflowExecution: { workflowId: string; runId: string } | undefined },
+  value: SignalExternalWorkflowExecutionInitiatedEventAttributes | RequestCancelExternalWorkflowExecutionInitiatedEventAttributes,
 ): PendingExternal {
+  const { namespace, namespaceId, control, workflowTaskCompletedEventId } = value;
   const { workflowId = "", runId = "" } = value.workflowExecution ?? {};
-  return make(PendingExternal, { initiatedEventId, namespace: value.namespace, workflowId, runId });
+  return make(PendingExternal, { initiatedEventId, namespace, namespaceId, workflowId, runId, control, workflowTaskCompletedEventId });
 }
 
 function close(draft: Draft, event: HistoryEvent, status: WorkflowExecutionStatus, newExecutionRunId: string): void {

@@ -84,6 +84,8 @@ export type Effect =
   | { readonly kind: "start-child"; readonly initiated: HistoryEvent }
   | { readonly kind: "signal-external"; readonly initiated: HistoryEvent }
   | { readonly kind: "cancel-external"; readonly initiated: HistoryEvent }
+  /** A child, signal or cancellation that the policy kept back may leave now. */
+  | { readonly kind: "resume-action"; readonly initiatedEventId: number }
   /** This run closed and has a parent; `closed` is its last event. */
   | { readonly kind: "report-to-parent"; readonly closed: HistoryEvent }
   /** An action no longer waits for the approval that it was held for; `eventId` scheduled or initiated it. */

@@ -7,6 +7,7 @@ import {
   ServerFailureInfo,
   TimeoutFailureInfo,
 } from "../protocol/generated/temporal/api/failure/v1/message.ts";
+import { UserMetadata } from "../protocol/generated/temporal/api/sdk/v1/user_metadata.ts";
 
 /** Failures that the server itself produces. */
 
@@ -55,17 +56,29 @@ export function notApprovedFailure(
   return detailedFailure(type, message, { approved: false, ...end });
 }
 
+/** Says it on an event that has no place for a failure. */
+export const failureSummary = ({ message, failureInfo }: Failure): UserMetadata => {
+  const type = failureInfo?.$case === "applicationFailureInfo" ? failureInfo.value.type : "";
+  return make(UserMetadata, { summary: json(`${type}: ${message}`.slice(0, summaryLettersMax)) });
+};
+
+/** User metadata may have 400 bytes as a summary. */
+export const summaryLettersMax = 120;
+
+const json = (value: unknown): Payload =>
+  make(Payload, { metadata: { encoding: utf8("json/plain") }, data: utf8(JSON.stringify(value)) });
+
+function utf8(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
 function detailedFailure(type: string, message: string, details: object): Failure {
-  const detail = make(Payload, {
-    metadata: { encoding: Buffer.from("json/plain") },
-    data: Buffer.from(JSON.stringify(details)),
-  });
   return make(Failure, {
     message,
     source: "Server",
     failureInfo: {
       $case: "applicationFailureInfo",
-      value: make(ApplicationFailureInfo, { type, nonRetryable: true, details: make(Payloads, { payloads: [detail] }) }),
+      value: make(ApplicationFailureInfo, { type, nonRetryable: true, details: make(Payloads, { payloads: [json(details)] }) }),
     },
   });
 }

@@ -7,6 +7,7 @@ import { releaseActivity, scheduledAttributes, wantedActivity } from "./admitted
 import { decideStartAgain, startedEventId, wantedStart } from "./admitted-start.ts";
 import { refuseRun } from "./close.ts";
 import { type Draft, type Effect, isRunning } from "./execution.ts";
+import { outgoingAction, releaseOutgoing, wantedOutgoing } from "./outgoing.ts";
 import { waitsToBegin } from "./start-gate.ts";
 
 /* Actions that the policy keeps from leaving their run, whatever kind they are. */
@@ -38,6 +39,16 @@ export function pendingAction(draft: Draft, eventId: number): PendingAction | nu
       refuse: (failure) => refuseActivity(draft, activity, failure),
     };
   }
+  const outgoing = outgoingAction(draft, eventId);
+  if (outgoing !== null) {
+    return {
+      hold: outgoing.clearance.hold,
+      wanted: (event) => wantedOutgoing(outgoing, event),
+      keep: (hold) => outgoing.clear({ ...outgoing.clearance, hold }),
+      release: (grant) => releaseOutgoing(draft, outgoing, grant),
+      refuse: outgoing.refuse,
+    };
+  }
   const gate = draft.core.startGate;
   if (eventId === startedEventId && gate !== undefined && waitsToBegin(draft.core)) {
     return {
@@ -61,14 +72,26 @@ export function failRefused(draft: Draft): void {
 /** What an action waits for, and what let it go. */
 type Waiting = { readonly hold: Hold | undefined; readonly grantedApprovalId: string };
 
-type Actions = { readonly core: Pick<Draft["core"], "startGate">; readonly activities: { get(eventId: number): Waiting | undefined } };
+type Of<P> = { get(eventId: number): P | undefined };
+type Outgoing = Of<{ readonly clearance: Waiting | undefined }>;
+type Actions = {
+  readonly core: Pick<Draft["core"], "startGate">;
+  readonly activities: Of<Waiting>;
+  readonly children: Outgoing;
+  readonly externalSignals: Outgoing;
+  readonly externalCancels: Outgoing;
+};
 
-const waitingOf = ({ core, activities }: Actions, eventId: number): Waiting | undefined =>
-  eventId === startedEventId ? core.startGate : activities.get(eventId);
+const waitingOf = ({ core, activities, children, externalSignals, externalCancels }: Actions, eventId: number): Waiting | undefined =>
+  eventId === startedEventId
+    ? core.startGate
+    : (activities.get(eventId) ?? (children.get(eventId) ?? externalSignals.get(eventId) ?? externalCancels.get(eventId))?.clearance);
 
 /** Approvals that actions were held for, before this transition or in it, and that nobody waits for any more, other than by their grant. */
 export function unansweredHolds(draft: Draft): Effect[] {
-  const before = [startedEventId, ...draft.activities.touched].flatMap((eventId) => {
+  const { activities, children, externalSignals, externalCancels } = draft;
+  const touched = [activities, children, externalSignals, externalCancels].flatMap((actions) => [...actions.touched]);
+  const before = [startedEventId, ...touched].flatMap((eventId) => {
     const hold = waitingOf(draft.base, eventId)?.hold;
     return hold === undefined ? [] : [{ eventId, hold }];
   });

@@ -1,5 +1,6 @@
 import type { EpochMs } from "../base/time.ts";
 import { make } from "../protocol/codec.ts";
+import type { PendingChild, PendingExternal } from "../protocol/generated/holdfast/state/v1/state.ts";
 import { TimeoutType } from "../protocol/generated/temporal/api/enums/v1/workflow.ts";
 import { TimerFiredEventAttributes } from "../protocol/generated/temporal/api/history/v1/message.ts";
 import { activityWakeAt, wakeActivity } from "./activity.ts";
@@ -8,6 +9,7 @@ import { appendExternalEvent } from "./buffer.ts";
 import { timeOutRun } from "./close.ts";
 import { type Draft, isRunning, type MutableState } from "./execution.ts";
 import { speculativeScheduleToStart } from "./limits.ts";
+import { outgoingWakeAt, wakeOutgoing } from "./outgoing.ts";
 import { executionExpiresAt, gateDue, runExpiresAt, waitsToBegin } from "./start-gate.ts";
 import { scheduleWorkflowTask, timeOutWorkflowTask } from "./workflow-task.ts";
 import { writeSpeculative } from "./workflow-task-events.ts";
@@ -26,8 +28,19 @@ export function wakeAt(state: MutableState): EpochMs | null {
   consider(workflowTaskDue(state));
   for (const timer of state.timers.values()) if (!timer.firing) consider(timer.fireTime);
   for (const activity of state.activities.values()) consider(activityWakeAt(activity));
+  for (const outgoing of outgoingOf(state)) consider(outgoingWakeAt(outgoing));
   return at === Number.POSITIVE_INFINITY ? null : at;
 }
+
+function* outgoingOf({ children, externalSignals, externalCancels }: Outgoing): Iterable<PendingChild | PendingExternal> {
+  yield* children.values();
+  yield* externalSignals.values();
+  yield* externalCancels.values();
+}
+
+type Outgoing = {
+  readonly [C in "children" | "externalSignals" | "externalCancels"]: { values(): Iterable<PendingChild | PendingExternal> };
+};
 
 /** When the pending workflow task times out; 0 for never. */
 function workflowTaskDue({ core }: Pick<MutableState, "core">): EpochMs {
@@ -57,6 +70,10 @@ export function wake(draft: Draft): void {
   fireTimers(draft);
   for (const activity of [...draft.activities.values()]) {
     if (activityWakeAt(activity) <= now) wakeActivity(draft, activity);
+  }
+  for (const outgoing of [...outgoingOf(draft)]) {
+    const at = outgoingWakeAt(outgoing);
+    if (at > 0 && at <= now) wakeOutgoing(draft, outgoing.initiatedEventId);
   }
   // A speculative task becomes a normal one first, and that may have waited too long as well.
   for (let due = workflowTaskDue(draft); due > 0 && due <= now; due = workflowTaskDue(draft)) wakeWorkflowTask(draft);

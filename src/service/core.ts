@@ -226,7 +226,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   const transfer = createTransfer({
     store,
     log: log.child("transfer"),
-    carryOut: createEffects({ store, clock, runs, namespaces, startLock, newId }),
+    carryOut: createEffects({ store, clock, runs, namespaces, startLock, kernel, newId }),
   });
 
   const { files, signing } = options.policy ?? { files: [], signing: unsignedAllowed };

@@ -1,11 +1,12 @@
 import { present } from "../base/assert.ts";
 
-import { childClosed, childStarted, childStartFailed, childToStart } from "../execution/child.ts";
+import { cancelUnstartedChild, childClosed, childStarted, childStartFailed, childToStart } from "../execution/child.ts";
 import { terminateRun } from "../execution/close.ts";
 import { decide } from "../execution/decide.ts";
 import { type Draft, type Effect, isRunning, openDraft, type RunKey } from "../execution/execution.ts";
 import { externalCancelDone, externalSignalDone } from "../execution/external.ts";
-import { pendingAction } from "../execution/held-action.ts";
+import { failRefused, pendingAction } from "../execution/held-action.ts";
+import { applyClearance, heldBackChild, isHeldBack, outgoingAction, wantedOutgoing } from "../execution/outgoing.ts";
 import { requestCancel, signal } from "../execution/signal.ts";
 import { startedAttributes, startRun } from "../execution/start.ts";
 import { decideStart } from "../execution/start-policy.ts";
@@ -25,10 +26,11 @@ import type {
 import type { OutboxKey, Store } from "../store/store.ts";
 import { decideOnApproval, settle } from "./approval-record.ts";
 import type { Clock } from "./clock.ts";
-import type { InlineWorker } from "./dispatch.ts";
+import { type InlineWorker, readEvent } from "./dispatch.ts";
 import type { KeyedLock } from "./keyed-lock.ts";
 import type { Namespaces } from "./namespaces.ts";
 import { NotCommitted, type RunCell, type Runs } from "./runs.ts";
+import type { SafetyKernel } from "./safety-kernel.ts";
 
 const attemptsMax = 16;
 
@@ -37,14 +39,15 @@ const attemptsMax = 16;
  * commit: a crash before it repeats the whole, after it nothing.
  */
 export function createEffects(deps: {
-  readonly store: Pick<Store, "currentRunId" | "readApproval">;
+  readonly store: Pick<Store, "currentRunId" | "readApproval" | "readHistory">;
   readonly clock: Pick<Clock, "now">;
   readonly runs: Runs<InlineWorker>;
   readonly namespaces: Namespaces;
   readonly startLock: KeyedLock;
+  readonly kernel: Pick<SafetyKernel, "admit" | "needsDecision">;
   readonly newId: () => string;
 }) {
-  const { store, clock, runs, namespaces, startLock, newId } = deps;
+  const { store, clock, runs, namespaces, startLock, kernel, newId } = deps;
 
   const draftOf = (cell: RunCell): Draft => openDraft(cell.state, runs.contextOf(cell.key.namespaceId));
   const done = (key: OutboxKey) => runs.submit([], { deleteOutbox: [key] });
@@ -63,7 +66,7 @@ export function createEffects(deps: {
   async function once(key: OutboxKey, effect: Effect): Promise<void> {
     switch (effect.kind) {
       case "start-child":
-        return startChild(key, effect.initiated);
+        return startChild(key, effect.initiated, { orphan: true });
       case "signal-external":
         return signalExternal(key, effect.initiated);
       case "cancel-external":
@@ -76,10 +79,45 @@ export function createEffects(deps: {
         return settleApproval(key, effect.hold);
       case "escalate-approval":
         return escalateApproval(key, effect);
+      case "resume-action":
+        return resumeAction(key, effect.initiatedEventId);
     }
   }
 
-  async function startChild(key: OutboxKey, event: HistoryEvent): Promise<void> {
+  /** What the policy kept back goes out as it would have at once. If its run has closed since, nobody wants it any more. */
+  async function resumeAction(key: OutboxKey, initiatedEventId: number): Promise<void> {
+    const initiated = await readEvent(store, key.run, initiatedEventId);
+    const source = await runs.load(key.run);
+    if (initiated === undefined || source === null || outgoingAction(draftOf(source), initiatedEventId) === null) return done(key);
+    switch (initiated.attributes?.$case) {
+      case "startChildWorkflowExecutionInitiatedEventAttributes":
+        return startChild(key, initiated, { orphan: false });
+      case "signalExternalWorkflowExecutionInitiatedEventAttributes":
+        return signalExternal(key, initiated);
+      case "requestCancelExternalWorkflowExecutionInitiatedEventAttributes":
+        return cancelExternal(key, initiated);
+      default:
+        return done(key);
+    }
+  }
+
+  /**
+   * Whether the policy now in force lets an action leave. What it refuses, holds or delays is so in this very draft, which is to be committed
+   * either way. What a run left behind when it closed was decided when it was asked for.
+   */
+  function mayLeave(draft: Draft, initiated: HistoryEvent): boolean {
+    const action = outgoingAction(draft, initiated.eventId);
+    if (action === null) return true;
+    if (isHeldBack(action.clearance)) return false;
+    const { policySnapshot } = action.clearance;
+    if (!kernel.needsDecision({ policySnapshot, attempt: 1, decidedAttempt: 1 })) return true;
+    if (applyClearance(draft, initiated.eventId, kernel.admit(wantedOutgoing(action, initiated), draft))) return true;
+    failRefused(draft);
+    return false;
+  }
+
+  /** `orphan`: whether a child that may outlive its parent is started even if the parent has closed. */
+  async function startChild(key: OutboxKey, event: HistoryEvent, { orphan }: { orphan: boolean }): Promise<void> {
     const { attributes: initiated } = event;
     if (initiated?.$case !== "startChildWorkflowExecutionInitiatedEventAttributes") return done(key);
     const { namespaceId, workflowId } = initiated.value;
@@ -89,9 +127,10 @@ export function createEffects(deps: {
       const parent = await runs.load(key.run);
       if (parent === null) return done(key);
       const parentDraft = draftOf(parent);
+      if (!mayLeave(parentDraft, event)) return runs.submit([{ cell: parent, draft: parentDraft }], { deleteOutbox: [key] });
       const child = childToStart(parentDraft, event.eventId);
       // A parent that closed before its child was started takes it back, unless it was to live on its own anyway.
-      const abandoned = !isRunning(parentDraft) && initiated.value.parentClosePolicy === ParentClosePolicy.ABANDON;
+      const abandoned = orphan && !isRunning(parentDraft) && initiated.value.parentClosePolicy === ParentClosePolicy.ABANDON;
       if (child === null && !abandoned) return done(key);
       const childKey: RunKey = { namespaceId, workflowId, runId: newId() };
       const verdict = decideStart(
@@ -110,7 +149,8 @@ export function createEffects(deps: {
       };
       if (namespaces.byId(namespaceId) === undefined) return fail(StartChildWorkflowExecutionFailedCause.NAMESPACE_NOT_FOUND);
       if (verdict.verdict === "refuse") return fail(StartChildWorkflowExecutionFailedCause.WORKFLOW_ALREADY_EXISTS);
-      const childDraft = startChildRun(childKey, parent, event, initiated.value);
+      const userMetadata = child?.clearance?.summarized ? undefined : event.userMetadata;
+      const childDraft = startChildRun(childKey, parent, { ...event, userMetadata }, initiated.value);
       if (childDraft === null) return fail(StartChildWorkflowExecutionFailedCause.UNSPECIFIED);
       if (child !== null) childStarted(parentDraft, child, { runId: childKey.runId, header: initiated.value.header });
       const parts = [{ cell: runs.create(childKey), draft: childDraft, becomeCurrent: { expectedRunId: current } }];
@@ -182,10 +222,11 @@ export function createEffects(deps: {
       externalWorkflowExecution: { workflowId: key.run.workflowId, runId: key.run.runId },
     };
     const sourceDraft = draftOf(source);
+    if (!mayLeave(sourceDraft, event)) return runs.submit([{ cell: source, draft: sourceDraft }], { deleteOutbox: [key] });
     if (cell === source) {
       // A run that signals itself: one transition does both.
       signal(sourceDraft, request);
-      externalSignalDone(sourceDraft, event.eventId, initiated.value, null);
+      externalSignalDone(sourceDraft, event.eventId, null);
       return runs.submit([{ cell: source, draft: sourceDraft }], { deleteOutbox: [key] });
     }
     const signaled = cell === null ? null : decide(cell.state, runs.contextOf(cell.key.namespaceId), (draft) => signal(draft, request));
@@ -197,7 +238,7 @@ export function createEffects(deps: {
         : namespaces.get(namespace).ok
           ? SignalExternalWorkflowExecutionFailedCause.EXTERNAL_WORKFLOW_EXECUTION_NOT_FOUND
           : SignalExternalWorkflowExecutionFailedCause.NAMESPACE_NOT_FOUND;
-    externalSignalDone(sourceDraft, event.eventId, initiated.value, cause);
+    externalSignalDone(sourceDraft, event.eventId, cause);
     const parts = [{ cell: source, draft: sourceDraft }];
     if (signaled?.ok && cell !== null) parts.unshift({ cell, draft: signaled.value.draft });
     return runs.submit(parts, { deleteOutbox: [key] });
@@ -216,21 +257,28 @@ export function createEffects(deps: {
       externalInitiatedEventId: event.eventId,
     };
     const sourceDraft = draftOf(source);
+    const unstarted = childWorkflowOnly ? heldBackChild(sourceDraft, workflowExecution?.workflowId ?? "") : null;
+    if (unstarted !== null) {
+      externalCancelDone(sourceDraft, event.eventId, null);
+      cancelUnstartedChild(sourceDraft, unstarted);
+    }
+    if (unstarted !== null || !mayLeave(sourceDraft, event))
+      return runs.submit([{ cell: source, draft: sourceDraft }], { deleteOutbox: [key] });
     if (cell === source) {
       requestCancel(sourceDraft, request);
-      externalCancelDone(sourceDraft, event.eventId, initiated.value, null);
+      externalCancelDone(sourceDraft, event.eventId, null);
       return runs.submit([{ cell: source, draft: sourceDraft }], { deleteOutbox: [key] });
     }
     if (cell === null) {
       const cause = namespaces.get(namespace).ok
         ? CancelExternalWorkflowExecutionFailedCause.EXTERNAL_WORKFLOW_EXECUTION_NOT_FOUND
         : CancelExternalWorkflowExecutionFailedCause.NAMESPACE_NOT_FOUND;
-      externalCancelDone(sourceDraft, event.eventId, initiated.value, cause);
+      externalCancelDone(sourceDraft, event.eventId, cause);
       return runs.submit([{ cell: source, draft: sourceDraft }], { deleteOutbox: [key] });
     }
     const canceled = draftOf(cell);
     requestCancel(canceled, request);
-    externalCancelDone(sourceDraft, event.eventId, initiated.value, null);
+    externalCancelDone(sourceDraft, event.eventId, null);
     return runs.submit(
       [
         { cell, draft: canceled },

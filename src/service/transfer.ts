@@ -29,6 +29,7 @@ const kinds = {
   "close-child": 5,
   "settle-approval": 6,
   "escalate-approval": 7,
+  "resume-action": 8,
 } as const satisfies {
   readonly [K in Effect["kind"]]: number;
 };
@@ -127,10 +128,14 @@ function idOf(effect: Effect): number {
     case "settle-approval":
     case "escalate-approval":
       return effect.eventId;
+    case "resume-action":
+      return effect.initiatedEventId;
     default:
       return assertNever(effect);
   }
 }
+
+const nothing = new Uint8Array(0);
 
 function encodeEffect(effect: Effect): Uint8Array {
   switch (effect.kind) {
@@ -145,6 +150,8 @@ function encodeEffect(effect: Effect): Uint8Array {
     case "settle-approval":
     case "escalate-approval":
       return encode(Hold, effect.hold);
+    case "resume-action":
+      return nothing;
     default:
       return assertNever(effect);
   }
@@ -166,6 +173,8 @@ function decodeEffect({ kind, id, body }: OutboxEntry): Effect {
       return { kind: "settle-approval", eventId: id, hold: Hold.decode(body) };
     case kinds["escalate-approval"]:
       return { kind: "escalate-approval", eventId: id, hold: Hold.decode(body) };
+    case kinds["resume-action"]:
+      return { kind: "resume-action", initiatedEventId: id };
     default:
       throw new Error(`assertion failed: unknown outbox kind ${kind}`);
   }

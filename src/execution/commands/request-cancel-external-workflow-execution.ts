@@ -2,7 +2,9 @@ import { err, ok } from "../../base/result.ts";
 import { make } from "../../protocol/codec.ts";
 import { WorkflowTaskFailedCause } from "../../protocol/generated/temporal/api/enums/v1/failed_cause.ts";
 import { RequestCancelExternalWorkflowExecutionInitiatedEventAttributes } from "../../protocol/generated/temporal/api/history/v1/message.ts";
+import { allowed } from "../admission.ts";
 import { appendEvent } from "../history.ts";
+import { admitOutgoing, applyClearance, heldBackChild, wantedCancel } from "../outgoing.ts";
 import { idProblem } from "../validation.ts";
 import type { HandleCommand } from "./command.ts";
 
@@ -21,6 +23,10 @@ export const requestCancelExternalWorkflowExecution: HandleCommand<"requestCance
     const message = `the number of pending requests to cancel external workflows, ${draft.externalCancels.size}, has reached the per-workflow limit of ${limits.pendingCancels}`;
     return err({ cause: WorkflowTaskFailedCause.PENDING_REQUEST_CANCEL_LIMIT_EXCEEDED, message });
   }
+  const workflowExecution = { workflowId, runId };
+  const wanted = wantedCancel({ workflowExecution });
+  // To give up a child that has not started leaves the run as little as the child did.
+  const admission = childWorkflowOnly && heldBackChild(draft, workflowId) !== null ? allowed : admitOutgoing(draft, wanted);
   const initiated = appendEvent(
     draft,
     {
@@ -28,15 +34,15 @@ export const requestCancelExternalWorkflowExecution: HandleCommand<"requestCance
       value: make(RequestCancelExternalWorkflowExecutionInitiatedEventAttributes, {
         namespace,
         namespaceId: namespaceIdOf(namespace) ?? "",
-        workflowExecution: { workflowId, runId },
+        workflowExecution,
         control,
         childWorkflowOnly,
         reason,
         workflowTaskCompletedEventId: scope.workflowTaskCompletedEventId,
       }),
     },
-    scope.metadata,
+    { ...scope.metadata, userMetadata: scope.metadata.userMetadata ?? admission.marks?.userMetadata },
   );
-  draft.effects.push({ kind: "cancel-external", initiated });
+  if (applyClearance(draft, initiated.eventId, admission)) draft.effects.push({ kind: "cancel-external", initiated });
   return ok(undefined);
 };

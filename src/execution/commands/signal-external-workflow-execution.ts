@@ -3,7 +3,9 @@ import { make } from "../../protocol/codec.ts";
 import { WorkflowTaskFailedCause } from "../../protocol/generated/temporal/api/enums/v1/failed_cause.ts";
 import { SignalExternalWorkflowExecutionInitiatedEventAttributes } from "../../protocol/generated/temporal/api/history/v1/message.ts";
 import { payloadsBytes } from "../activity.ts";
+import { markedHeader } from "../admission.ts";
 import { appendEvent } from "../history.ts";
+import { admitOutgoing, applyClearance, wantedSignal } from "../outgoing.ts";
 import { idProblem } from "../validation.ts";
 import type { HandleCommand } from "./command.ts";
 
@@ -26,6 +28,7 @@ export const signalExternalWorkflowExecution: HandleCommand<"signalExternalWorkf
     return err({ cause: WorkflowTaskFailedCause.PENDING_SIGNALS_LIMIT_EXCEEDED, message });
   }
   const { execution: workflowExecution, signalName, input, control, childWorkflowOnly, header } = attributes;
+  const admission = admitOutgoing(draft, wantedSignal({ signalName, workflowExecution, header, input }));
   const initiated = appendEvent(
     draft,
     {
@@ -38,12 +41,12 @@ export const signalExternalWorkflowExecution: HandleCommand<"signalExternalWorkf
         input,
         control,
         childWorkflowOnly,
-        header,
+        header: markedHeader(header, admission.marks),
         workflowTaskCompletedEventId: scope.workflowTaskCompletedEventId,
       }),
     },
-    scope.metadata,
+    { ...scope.metadata, userMetadata: scope.metadata.userMetadata ?? admission.marks?.userMetadata },
   );
-  draft.effects.push({ kind: "signal-external", initiated });
+  if (applyClearance(draft, initiated.eventId, admission)) draft.effects.push({ kind: "signal-external", initiated });
   return ok(undefined);
 };

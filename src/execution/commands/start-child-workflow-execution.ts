@@ -1,5 +1,5 @@
 import { err, ok } from "../../base/result.ts";
-import { fromProtoTime } from "../../base/time.ts";
+import { fromProtoTime, toProtoTime } from "../../base/time.ts";
 import { make } from "../../protocol/codec.ts";
 import { Memo } from "../../protocol/generated/temporal/api/common/v1/message.ts";
 import { WorkflowTaskFailedCause } from "../../protocol/generated/temporal/api/enums/v1/failed_cause.ts";
@@ -8,9 +8,11 @@ import { ParentClosePolicy } from "../../protocol/generated/temporal/api/enums/v
 import { StartChildWorkflowExecutionInitiatedEventAttributes } from "../../protocol/generated/temporal/api/history/v1/message.ts";
 import { TaskQueue } from "../../protocol/generated/temporal/api/taskqueue/v1/message.ts";
 import { payloadsBytes } from "../activity.ts";
+import { type Caps, markedHeader } from "../admission.ts";
 import { validateCron } from "../cron.ts";
 import { appendEvent } from "../history.ts";
-import { retryPolicyProblem } from "../retry.ts";
+import { admitOutgoing, applyClearance, wantedChild } from "../outgoing.ts";
+import { retryPolicyProblem, withAttemptsCap } from "../retry.ts";
 import { validateSearchAttributes, withTypes } from "../search-attributes.ts";
 import { idProblem, taskQueueProblem } from "../validation.ts";
 import type { HandleCommand } from "./command.ts";
@@ -44,15 +46,19 @@ export const startChildWorkflowExecution: HandleCommand<"startChildWorkflowExecu
     const message = `the number of pending child workflow executions, ${draft.children.size}, has reached the per-workflow limit of ${limits.pendingChildren}`;
     return err({ cause: WorkflowTaskFailedCause.PENDING_CHILD_WORKFLOWS_LIMIT_EXCEEDED, message });
   }
+  const taskQueue = make(TaskQueue, { name: taskQueueName, kind: TaskQueueKind.NORMAL });
+  const admission = admitOutgoing(draft, wantedChild({ ...attributes, taskQueue }));
   const initiated = appendEvent(
     draft,
     {
       $case: "startChildWorkflowExecutionInitiatedEventAttributes",
       value: make(StartChildWorkflowExecutionInitiatedEventAttributes, {
         ...attributes,
+        ...capped(attributes, "caps" in admission ? admission.caps : null),
+        header: markedHeader(attributes.header, admission.marks),
         namespace,
         namespaceId,
-        taskQueue: make(TaskQueue, { name: taskQueueName, kind: TaskQueueKind.NORMAL }),
+        taskQueue,
         parentClosePolicy: attributes.parentClosePolicy || ParentClosePolicy.TERMINATE,
         searchAttributes:
           attributes.searchAttributes === undefined ? undefined : withTypes(attributes.searchAttributes, searchAttributeTypes),
@@ -60,8 +66,23 @@ export const startChildWorkflowExecution: HandleCommand<"startChildWorkflowExecu
         workflowTaskCompletedEventId: scope.workflowTaskCompletedEventId,
       }),
     },
-    scope.metadata,
+    { ...scope.metadata, userMetadata: scope.metadata.userMetadata ?? admission.marks?.userMetadata },
   );
-  draft.effects.push({ kind: "start-child", initiated });
+  const summarized = scope.metadata.userMetadata === undefined;
+  if (applyClearance(draft, initiated.eventId, admission, { summarized })) draft.effects.push({ kind: "start-child", initiated });
   return ok(undefined);
 };
+
+type Limited = Pick<StartChildWorkflowExecutionInitiatedEventAttributes, "workflowRunTimeout" | "retryPolicy">;
+
+/** How long each run of the child may take and how often it is tried, at most. */
+function capped({ workflowRunTimeout, retryPolicy }: Limited, caps: Caps | null): Limited {
+  const asked = fromProtoTime(workflowRunTimeout);
+  return {
+    workflowRunTimeout:
+      caps === null || caps.startToClose === null
+        ? workflowRunTimeout
+        : toProtoTime(asked > 0 ? Math.min(asked, caps.startToClose) : caps.startToClose),
+    retryPolicy: retryPolicy === undefined ? undefined : withAttemptsCap(retryPolicy, caps?.attempts ?? null),
+  };
+}

@@ -5,6 +5,7 @@ import { assertInstalled, saying } from "./call-site.ts";
 export type { ActionFields } from "./action.ts";
 export { type ApprovalEnd, type ApprovalRefusal, type ApprovalRequest, type Approved, approval, approvalRefusalOf } from "./approval.ts";
 export { type Denial, denialOf, isPolicyDenied, type Remediation } from "./denial.ts";
+export { type Notice, notify } from "./notify.ts";
 
 /**
  * The activities of `proxyActivities` or `proxyLocalActivities`, whose calls say what they mean. Cheap: call it within the workflow when a

@@ -30,7 +30,7 @@ export type HeldActivity = {
 /** Starts a workflow that schedules one activity, and returns the id of the approval it waits for. */
 export async function holdActivity(core: Core, held: HeldActivity = {}): Promise<string> {
   const { namespace = "default", identity = "shop", workflowId = `held-${++started}`, activityType = "Refund", input, header } = held;
-  const start = { namespace, workflowId, workflowType: { name: "Order" }, taskQueue, identity, requestId: workflowId };
+  const start = { namespace, workflowId, workflowType: { name: "Order" }, taskQueue, identity, requestId: `start-${++started}` };
   const { runId } = accepted(await core.services.startWorkflowExecution(make(StartWorkflowExecutionRequest, start), patient));
   const poll = make(PollWorkflowTaskQueueRequest, { namespace, taskQueue });
   const { response } = accepted(await core.services.pollWorkflowTaskQueue(poll, patient));

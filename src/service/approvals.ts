@@ -4,12 +4,15 @@ import { denialFailure, notApprovedFailure } from "../execution/failures.ts";
 import { pendingAction } from "../execution/held-action.ts";
 import { wake } from "../execution/wake.ts";
 import type { Principal } from "../governance/action.ts";
-import type { ApprovalRefusal, ApprovalRequest } from "../governance/approval/approval.ts";
+import type { ApprovalRefusal, ApprovalRequest, ClosedStatus } from "../governance/approval/approval.ts";
 import type { Decision } from "../governance/policy/decide.ts";
 import { type Approval, ApprovalStatus } from "../protocol/generated/holdfast/state/v1/governance.ts";
+import type { Header, Payloads } from "../protocol/generated/temporal/api/common/v1/message.ts";
+import type { HistoryEvent } from "../protocol/generated/temporal/api/history/v1/message.ts";
 import type { Store, StoredApproval } from "../store/store.ts";
 import { decideOnApproval, decodeApproval, endOf } from "./approval-record.ts";
 import type { Clock } from "./clock.ts";
+import { decisionHeader } from "./decision-record.ts";
 import { type InlineWorker, readEvent } from "./dispatch.ts";
 import { createKeyedLock } from "./keyed-lock.ts";
 import type { Namespaces } from "./namespaces.ts";
@@ -20,15 +23,23 @@ export type ApprovalsRefusal = ApprovalRefusal | "no-such-approval" | "no-such-n
 
 /** The one queue of what waits for people. */
 export type Approvals = {
-  /** Of a namespace, oldest first; only pending ones unless asked for all. At most 100 a page; `next` is null on the last. */
+  /**
+   * Of a namespace, oldest first (then by id); only pending ones unless asked for all, or for another status. At most 100 a page; `next` is
+   * null on the last. A page may have fewer than there are: of other topics, so many are passed over that a page looks at 1,000.
+   */
   list(page: {
     namespace: string;
     all: boolean;
+    status?: AnyStatus | undefined;
+    workflowId?: string | undefined;
+    topic?: string | undefined;
     after: string | null;
     limit: number;
   }): Promise<Result<{ approvals: readonly Approval[]; next: string | null }, ApprovalsRefusal>>;
   /** Another namespace's is as good as none. */
   get(of: { namespace: string; id: string }): Promise<Result<Approval, ApprovalsRefusal>>;
+  /** One of them with what the action is given, as its run's history has it. */
+  show(of: { namespace: string; id: string }): Promise<Result<ShownApproval, ApprovalsRefusal>>;
   /**
    * Counts a vote. The one that completes the quorum releases the action, a rejection fails it; vote, effect and ledger entries are one
    * commit. A grant is void when the action is no longer the one that was asked for, or when the policy now in force denies it.
@@ -49,10 +60,20 @@ export type Approvals = {
   ): Promise<Result<Approval, ApprovalsRefusal>>;
 };
 
+/** Every status that an approval can have. */
+export type AnyStatus = ClosedStatus | typeof ApprovalStatus.PENDING;
+
+export type ShownApproval = {
+  readonly approval: Approval;
+  readonly input: Payloads | undefined;
+  readonly header: Header | undefined;
+};
+
 /** What people ask of a pending approval. */
 type PersonsRequest = Extract<ApprovalRequest, { readonly type: "vote" | "delegate" | "withdraw" }>;
 
 const pageMax = 100;
+const lookedAtMax = 1_000;
 const attemptsMax = 16;
 
 export function createApprovals(deps: {
@@ -144,26 +165,64 @@ export function createApprovals(deps: {
     });
 
   return {
-    list: async ({ namespace, all, after, limit }) => {
+    list: async ({ namespace, all, status, workflowId, topic, after, limit }) => {
       const found = namespaces.get(namespace);
       if (!found.ok) return err("no-such-namespace");
-      const page = await store.listApprovals({
-        namespaceId: found.value.id,
-        after,
-        limit: Math.min(Math.max(1, limit), pageMax),
-        ...(all ? {} : { status: ApprovalStatus.PENDING }),
-      });
-      return ok({ approvals: page.approvals.map(decodeApproval), next: page.next });
+      const wanted = status ?? (all ? undefined : ApprovalStatus.PENDING);
+      const approvals: Approval[] = [];
+      const countMax = Math.min(Math.max(1, limit), pageMax);
+      let next = after;
+      for (let lookedAt = 0; lookedAt < lookedAtMax; ) {
+        const page = await store.listApprovals({
+          namespaceId: found.value.id,
+          after: next,
+          limit: countMax - approvals.length,
+          ...(wanted === undefined ? {} : { status: wanted }),
+          ...(workflowId === undefined ? {} : { workflowId }),
+        });
+        const read = page.approvals.map(decodeApproval);
+        approvals.push(...read.filter((approval) => topic === undefined || approval.topic === topic));
+        lookedAt += read.length;
+        next = page.next;
+        if (next === null || approvals.length === countMax) break;
+      }
+      return ok({ approvals, next });
     },
     get: async (of) => {
       const stored = await find(of);
       return stored.ok ? ok(decodeApproval(stored.value)) : stored;
+    },
+    show: async (of) => {
+      const stored = await find(of);
+      if (!stored.ok) return stored;
+      const asked = await readEvent(store, stored.value.run, stored.value.scheduledEventId);
+      return ok({ approval: decodeApproval(stored.value), ...givenBy(asked) });
     },
     vote: (of, { voter, verdict, reason, jobHash, policySnapshot }) =>
       take(of, { type: "vote", voter, verdict, reason, seen: { jobHash, policySnapshot } }),
     delegate: (of, { from, to, reason }) => take(of, { type: "delegate", from, to, reason }),
     withdraw: (of, { by, reason }) => take(of, { type: "withdraw", by, reason }),
   };
+}
+
+/** What the event that scheduled or initiated an action gives to it. */
+function givenBy(event: HistoryEvent | undefined): Pick<ShownApproval, "input" | "header"> {
+  const attributes = event?.attributes;
+  switch (attributes?.$case) {
+    case "activityTaskScheduledEventAttributes":
+    case "startChildWorkflowExecutionInitiatedEventAttributes":
+    case "signalExternalWorkflowExecutionInitiatedEventAttributes":
+    case "workflowExecutionStartedEventAttributes":
+      return { input: attributes.value.input, header: withoutDecision(attributes.value.header) };
+    default:
+      return { input: undefined, header: undefined };
+  }
+}
+
+/** What the caller gave, without what the policy said to it. */
+function withoutDecision(header: Header | undefined): Header | undefined {
+  const { [decisionHeader]: _, ...fields } = header?.fields ?? {};
+  return header === undefined ? undefined : { ...header, fields };
 }
 
 const rejectedBy = ({ voter, reason }: Extract<PersonsRequest, { type: "vote" }>): string =>

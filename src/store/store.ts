@@ -217,14 +217,20 @@ export type Store = {
   }>;
 
   readApproval(id: string): Promise<StoredApproval | null>;
-  /** Approvals of a namespace, or of one of its runs, oldest first (then by id). At most `limit`; `after` and `next` as in `listExecutions`. */
+  /**
+   * Approvals of a namespace, or of one of its workflow ids or runs, oldest first (then by id). At most `limit`; `after` and `next` as in
+   * `listExecutions`.
+   */
   listApprovals(page: {
     namespaceId: string;
     status?: number;
+    workflowId?: string;
     runId?: string;
     after: string | null;
     limit: number;
   }): Promise<{ readonly approvals: readonly StoredApproval[]; readonly next: string | null }>;
+  /** How many approvals of a namespace have a status, and when the oldest of them was asked for; null if there is none. */
+  countApprovals(of: { namespaceId: string; status: number }): Promise<{ readonly count: number; readonly oldestAt: EpochMs | null }>;
 
   readDocument(kind: string, id: string): Promise<StoredDocument | null>;
   /** Documents of a kind by id, beginning after the given one; at most `limit`. */

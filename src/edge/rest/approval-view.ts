@@ -1,6 +1,7 @@
 import { present } from "../../base/assert.ts";
+import { isPending, nextEscalationAt } from "../../governance/approval/approval.ts";
 import { statusWords } from "../../governance/approval/approval-entry.ts";
-import { grantsNeeded } from "../../governance/approval/approver.ts";
+import { approversNow, grantsNeeded } from "../../governance/approval/approver.ts";
 import {
   type Approval,
   type ApprovalRequirements,
@@ -11,7 +12,7 @@ import {
 } from "../../protocol/generated/holdfast/state/v1/governance.ts";
 import { timeOf } from "./time-of.ts";
 
-/** An approval with all that a person needs to decide. */
+/** An approval with all that it says itself. */
 export const approvalView = (approval: Readonly<Approval>): object => ({
   id: approval.id,
   status: statusOf(approval),
@@ -34,6 +35,7 @@ export const approvalView = (approval: Readonly<Approval>): object => ({
   policy_snapshot: approval.policySnapshot,
   job_hash: approval.jobHash,
   requirements: requirementsView(approval.requirements),
+  approvers: approversNow(approval),
   grants: approval.votes.filter(({ verdict }) => verdict === Verdict.GRANT).length,
   grants_needed: grantsNeeded(approval),
   votes: approval.votes.map(({ voter, verdict, reason, at }) => ({
@@ -45,6 +47,7 @@ export const approvalView = (approval: Readonly<Approval>): object => ({
   delegations: approval.delegations.map(({ from, to, reason, at }) => ({ from: principalView(from), to, reason, at: timeOf(at) })),
   created_at: timeOf(approval.createdAt),
   expires_at: timeOf(approval.expiresAt),
+  escalates_at: timeOf(isPending(approval) ? (nextEscalationAt(approval) ?? 0) : 0),
   escalated_at: timeOf(approval.escalatedAt),
   closed_at: timeOf(approval.closedAt),
   close_reason: approval.closeReason,

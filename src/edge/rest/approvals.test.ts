@@ -1,5 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { hourMs } from "../../base/time.ts";
+import { snapshotFrom } from "../../governance/policy/policy.test-kit.ts";
+import { make } from "../../protocol/codec.ts";
+import { Header, Payload } from "../../protocol/generated/temporal/api/common/v1/message.ts";
+import { TerminateWorkflowExecutionRequest } from "../../protocol/generated/temporal/api/workflowservice/v1/request_response.ts";
+import { jsonPayload, pollActivity } from "../../service/approvals.test-kit.ts";
+import { patient } from "../../service/service.test-kit.ts";
 import { problemOf } from "./problem.ts";
 import { openApi, type TestApi } from "./rest.test-kit.ts";
 
@@ -64,12 +70,14 @@ describe("a person who decides", () => {
             on_expiry: "deny",
             escalations: [],
           },
+          approvers: { anybody: false, roles: ["finance"], principals: ["grace"] },
           grants: 0,
           grants_needed: 1,
           votes: [],
           delegations: [],
           created_at: created,
           expires_at: new Date(api.core.clock.now() + hourMs).toISOString(),
+          escalates_at: null,
           escalated_at: null,
           closed_at: null,
           close_reason: "",
@@ -78,7 +86,29 @@ describe("a person who decides", () => {
       ],
       next_cursor: null,
     });
-    expect((await api.ask("GET", `/api/v1/approvals/${id}`)).json).toEqual(json.items?.[0]);
+    expect((await api.ask("GET", `/api/v1/approvals/${id}`)).json).toEqual({
+      ...json.items?.[0],
+      input: [],
+      header: {},
+      history_path: `/namespaces/default/workflows/order-1/${json.items?.[0]?.run_id}/history`,
+    });
+  });
+
+  test("sees what the action is given", async () => {
+    const encrypted = make(Payload, { metadata: { encoding: Buffer.from("binary/encrypted") }, data: Buffer.from("4711") });
+    const id = await api.hold({
+      workflowId: "order/7 ü",
+      input: [jsonPayload({ amount: 250 }), encrypted],
+      header: make(Header, { fields: { trace: jsonPayload("t-1") } }),
+    });
+    expect((await api.ask("GET", `/api/v1/approvals/${id}`)).json).toMatchObject({
+      input: [
+        { encoding: "json/plain", bytes: 14, value: { amount: 250 } },
+        { encoding: "binary/encrypted", bytes: 4, note: "encrypted: only those who have the key can read it" },
+      ],
+      header: { trace: { encoding: "json/plain", bytes: 5, value: "t-1" } },
+      history_path: expect.stringMatching(/^\/namespaces\/default\/workflows\/order%2F7%20%C3%BC\/[0-9a-f-]{36}\/history$/),
+    });
   });
 
   test.each([
@@ -110,6 +140,92 @@ describe("a person who decides", () => {
     const approve = (as: string) => api.ask("POST", `/api/v1/approvals/${id}/approve`, { as, body: { reason: "fine" } });
     expect((await approve("ada")).json).toMatchObject({ status: "pending", grants: 1, grants_needed: 2 });
     expect((await approve("grace")).json).toMatchObject({ status: "granted", grants: 2 });
+  });
+});
+
+describe("whoever is asked may hand it over", () => {
+  test("and then the other one decides", async () => {
+    const id = await api.hold();
+    const body = { to: "dora", reason: "on leave" };
+    const delegated = await api.ask("POST", `/api/v1/approvals/${id}/delegate`, { as: "grace", body });
+    expect(delegated).toMatchObject({
+      status: 200,
+      json: {
+        status: "pending",
+        approvers: { roles: ["finance"], principals: ["dora"] },
+        delegations: [{ from: { id: "grace" }, to: "dora", reason: "on leave" }],
+      },
+    });
+    expect((await api.ask("POST", `/api/v1/approvals/${id}/approve`, { as: "grace" })).json).toMatchObject({ code: "already-delegated" });
+    expect((await api.ask("POST", `/api/v1/approvals/${id}/approve`, { as: "dora" })).json).toMatchObject({ status: "granted" });
+  });
+
+  test.each<[number, string, Parameters<TestApi["ask"]>[2]]>([
+    [400, "invalid-request", { as: "grace" }],
+    [400, "principal-required", { body: { to: "dora" } }],
+    [400, "bad-delegate", { as: "grace", body: { to: "grace" } }],
+    [400, "bad-delegate", { as: "grace", body: { to: " " } }],
+    [403, "not-an-approver", { as: "ada", body: { to: "dora" } }],
+    [403, "self-approval", { as: "grace", body: { to: "shop" } }],
+    [404, "no-such-approval", { as: "grace", body: { to: "dora" }, headers: { "x-tenant-id": "other" } }],
+  ])("%i %s", async (status, code, asked) => {
+    const id = await api.hold();
+    expect((await api.ask("POST", `/api/v1/approvals/${id}/delegate`, asked)).json).toMatchObject({ status, code });
+    expect((await api.ask("GET", `/api/v1/approvals/${id}`)).json).toMatchObject({ status: "pending", delegations: [] });
+  });
+});
+
+describe("whoever asked may take it back", () => {
+  test("and the action is refused", async () => {
+    const id = await api.hold();
+    const withdrawn = await api.ask("POST", `/api/v1/approvals/${id}/withdraw`, { as: "shop", body: { reason: "wrong customer" } });
+    expect(withdrawn).toMatchObject({ status: 200, json: { status: "withdrawn", close_reason: "withdrawn by shop: wrong customer" } });
+    expect(await pollActivity(api.core)).toBeNull();
+    expect((await api.ask("POST", `/api/v1/approvals/${id}/approve`, { as: "grace" })).json).toMatchObject({ code: "not-pending" });
+  });
+
+  test.each<[number, string, Parameters<TestApi["ask"]>[2]]>([
+    [400, "principal-required", {}],
+    [400, "bad-reason", { as: "shop", body: { reason: "x".repeat(5000) } }],
+    [403, "not-the-requester", { as: "grace" }],
+    [404, "no-such-approval", { as: "shop", headers: { "x-tenant-id": "other" } }],
+  ])("%i %s", async (status, code, asked) => {
+    const id = await api.hold();
+    expect((await api.ask("POST", `/api/v1/approvals/${id}/withdraw`, asked)).json).toMatchObject({ status, code });
+    expect((await api.ask("GET", `/api/v1/approvals/${id}`)).json).toMatchObject({ status: "pending" });
+  });
+});
+
+describe("a grant is for what was asked", () => {
+  test.each([
+    ["the catalogue means something else by it now", policy.replace("team: shop", "team: shop, tier: gold"), "void"],
+    [
+      "the policy denies it now",
+      policy.replace("decision: require_approval\n    reason: money", "decision: deny\n    reason: money"),
+      "void",
+    ],
+    ["the policy is another one, and asks for the same", policy.replace("money leaves the house", "money leaves us"), "granted"],
+  ])("%s → %s", async (_, now, status) => {
+    const id = await api.hold();
+    api.core.kernel.enforce(
+      snapshotFrom(
+        now.replace(
+          "approval: { roles: [finance], principals: [grace], expires_after: 1h }",
+          now.includes("decision: deny") ? "" : "approval: { principals: [grace] }",
+        ),
+      ),
+    );
+    expect((await api.ask("POST", `/api/v1/approvals/${id}/approve`, { as: "grace" })).json).toMatchObject({ status });
+    expect(await pollActivity(api.core)).toBe(status === "granted" ? "Refund" : null);
+  });
+
+  test("and is used once", async () => {
+    const id = await api.hold();
+    const approve = () => api.ask("POST", `/api/v1/approvals/${id}/approve`, { as: "grace" });
+    expect(await approve()).toMatchObject({ status: 200, json: { status: "granted", used_at: expect.any(String) } });
+    expect(await pollActivity(api.core)).toBe("Refund");
+    expect(await approve()).toMatchObject({ status: 409, json: { code: "not-pending" } });
+    expect(await pollActivity(api.core)).toBeNull();
   });
 });
 
@@ -173,6 +289,60 @@ test("a page ends at its limit, and the next one begins there", async () => {
   const second = (await api.ask("GET", `/api/v1/approvals?limit=2&cursor=${encodeURIComponent(String(first.next_cursor))}`)).json;
   expect([...(first.items ?? []), ...(second.items ?? [])].map(({ id }) => id).sort()).toEqual(ids.sort());
   expect(second.next_cursor).toBeNull();
+});
+
+describe("filters", () => {
+  test.each([
+    // of: a refund of order-1, a deploy of order-2, a rejected refund of order-3 and another refund of order-3
+    ["", "order-1 order-2 order-3"],
+    ["?include_resolved=true", "order-1 order-2 order-3 order-3"],
+    ["?status=pending", "order-1 order-2 order-3"],
+    ["?status=rejected", "order-3"],
+    ["?status=rejected&include_resolved=false", "order-3"],
+    ["?status=void", ""],
+    ["?workflow_id=order-3", "order-3"],
+    ["?workflow_id=order-3&include_resolved=true", "order-3 order-3"],
+    ["?workflow_id=order", ""],
+    ["?topic=shop.refund", "order-1 order-3"],
+    ["?topic=activity.Deploy", "order-2"],
+    ["?topic=shop.refund&limit=1", "order-1"],
+    ["?topic=shop.refund&status=rejected&workflow_id=order-3", "order-3"],
+  ])("%s", async (query, expected) => {
+    await api.hold();
+    api.core.clock.advance(1);
+    await api.hold({ activityType: "Deploy" });
+    api.core.clock.advance(1);
+    await api.ask("POST", `/api/v1/approvals/${await api.hold()}/reject`, { as: "grace" });
+    api.core.clock.advance(1);
+    await api.core.services.terminateWorkflowExecution(
+      make(TerminateWorkflowExecutionRequest, { namespace: "default", workflowExecution: { workflowId: "order-3", runId: "" } }),
+      patient,
+    );
+    await api.hold({ workflowId: "order-3" });
+    const { json } = await api.ask("GET", `/api/v1/approvals${query}`);
+    expect([...(json.items ?? [])].map((item) => item.workflow_id).join(" ")).toBe(expected);
+  });
+
+  test("a page of one topic goes on where it ended", async () => {
+    for (const activityType of ["Refund", "Deploy", "Deploy", "Refund"]) {
+      await api.hold({ activityType });
+      api.core.clock.advance(1);
+    }
+    const seen: unknown[] = [];
+    for (let cursor: unknown = ""; cursor !== null; ) {
+      const { json } = await api.ask("GET", `/api/v1/approvals?topic=shop.refund&limit=1${cursor === "" ? "" : `&cursor=${cursor}`}`);
+      seen.push(...[...(json.items ?? [])].map((item) => item.workflow_id));
+      cursor = json.next_cursor;
+    }
+    expect(seen).toEqual(["order-1", "order-4"]);
+  });
+
+  test("a status that there is not", async () => {
+    expect((await api.ask("GET", "/api/v1/approvals?status=open")).json).toMatchObject({
+      code: "invalid-request",
+      detail: "#/status: expected one of pending, granted, rejected, expired, withdrawn, void",
+    });
+  });
 });
 
 test("a tenant sees its own", async () => {

@@ -1,27 +1,37 @@
 import * as z from "zod/mini";
 import { err, ok } from "../../base/result.ts";
+import { statusWords } from "../../governance/approval/approval-entry.ts";
+import type { AnyStatus } from "../../service/approvals.ts";
 import { approvalView } from "./approval-view.ts";
 import { problemOf } from "./problem.ts";
-import { flag, text, wholeNumber } from "./query.ts";
+import { flag, oneOf, text, wholeNumber } from "./query.ts";
 import { paged, route } from "./route.ts";
 import { tenantOf } from "./tenant.ts";
 
 const limitMax = 100;
 
-/** What waits for people, oldest first. */
+const statuses = new Map(Object.entries(statusWords).map(([status, word]) => [word, Number(status) as AnyStatus]));
+
+/** What waits for people, or did, oldest first. */
 export const listApprovals = route({
   method: "GET",
   path: "/api/v1/approvals",
   query: z.strictObject({
+    status: z.optional(oneOf(statuses)),
+    workflow_id: z.optional(text),
+    topic: z.optional(text),
     include_resolved: z.optional(flag),
     limit: z.optional(wholeNumber(1, limitMax)),
     cursor: z.optional(text),
   }),
-  handle: async ({ headers, query: { include_resolved, limit, cursor } }, { approvals }) => {
+  handle: async ({ headers, query: { status, workflow_id, topic, include_resolved, limit, cursor } }, { approvals }) => {
     const read = await paged(() =>
       approvals.list({
         namespace: tenantOf(headers),
         all: include_resolved ?? false,
+        status,
+        workflowId: workflow_id,
+        topic,
         limit: limit ?? limitMax,
         after: cursor ?? null,
       }),

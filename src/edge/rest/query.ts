@@ -30,6 +30,9 @@ export const time = parameter("a time such as 2026-01-18T09:30:00Z", (value): Ep
   return Number.isNaN(at) ? null : at;
 });
 
+export const oneOf = <T>(values: ReadonlyMap<string, T>) =>
+  parameter(`one of ${[...values.keys()].join(", ")}`, (word) => values.get(word) ?? null);
+
 /** One or several, with commas between them. */
 export const someOf = <const T extends string>(names: readonly T[]) =>
   parameter(`some of ${names.join(", ")}`, (value) => {

@@ -76,11 +76,11 @@ describe("bad input is a problem with a code", () => {
 
 test("a database that cannot be used is told from a bug, and neither shows its inside", async () => {
   const { approvals } = api.core;
-  const get = approvals.get;
+  const show = approvals.show;
   const failing = async (error: Error) => {
-    Object.assign(approvals, { get: () => Promise.reject(error) });
+    Object.assign(approvals, { show: () => Promise.reject(error) });
     const answer = await api.ask("GET", "/api/v1/approvals/x");
-    Object.assign(approvals, { get });
+    Object.assign(approvals, { show });
     return answer;
   };
   expect(await failing(new StoreError("disk of /secret/path is full"))).toMatchObject({ status: 503, json: { code: "unavailable" } });

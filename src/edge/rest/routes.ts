@@ -1,3 +1,4 @@
+import { delegate } from "./delegate.ts";
 import { deleteBundle } from "./delete-bundle.ts";
 import { diffPolicy } from "./diff-policy.ts";
 import { evaluatePolicy } from "./evaluate-policy.ts";
@@ -16,12 +17,15 @@ import { putBundle } from "./put-bundle.ts";
 import type { Route } from "./route.ts";
 import { simulatePolicy } from "./simulate-policy.ts";
 import { approve, reject } from "./vote.ts";
+import { withdraw } from "./withdraw.ts";
 
 export const routes: readonly Route[] = [
   listApprovals,
   getApproval,
   approve,
   reject,
+  delegate,
+  withdraw,
   evaluatePolicy,
   explainPolicy,
   simulatePolicy,

@@ -3,10 +3,9 @@ import { err, ok } from "../../base/result.ts";
 import { approvalView } from "./approval-view.ts";
 import { principalOf } from "./principal.ts";
 import { problemOf } from "./problem.ts";
+import { bodyOf, optionalText, reasonFields, reasonOf } from "./reason.ts";
 import { type Route, route } from "./route.ts";
 import { tenantOf } from "./tenant.ts";
-
-const optionalText = z.optional(z.nullable(z.string("expected a text")));
 
 /** A vote. With `job_hash` or `policy_snapshot` it counts only for what the voter has seen. */
 const vote = (path: string, verdict: "grant" | "reject"): Route =>
@@ -14,10 +13,7 @@ const vote = (path: string, verdict: "grant" | "reject"): Route =>
     method: "POST",
     path,
     params: z.object({ id: z.string() }),
-    body: z.strictObject(
-      { reason: optionalText, note: optionalText, job_hash: optionalText, policy_snapshot: optionalText },
-      { error: (issue) => (issue.code === "invalid_type" ? "expected an object" : undefined) },
-    ),
+    body: bodyOf({ ...reasonFields, job_hash: optionalText, policy_snapshot: optionalText }),
     handle: async ({ headers, params: { id }, body }, { approvals }) => {
       const voter = principalOf(headers);
       if (!voter.ok) return voter;
@@ -26,7 +22,7 @@ const vote = (path: string, verdict: "grant" | "reject"): Route =>
         {
           voter: voter.value,
           verdict,
-          reason: [body.reason, body.note].filter((given) => given).join("\n"),
+          reason: reasonOf(body),
           jobHash: body.job_hash ?? null,
           policySnapshot: body.policy_snapshot ?? null,
         },

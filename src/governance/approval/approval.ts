@@ -251,7 +251,8 @@ function nextDue(approval: Readonly<Approval>, now: EpochMs): ApprovalEvent | nu
   return closed(ApprovalStatus.EXPIRED, "nobody decided in time", now);
 }
 
-function nextEscalationAt(approval: Readonly<Approval>): EpochMs | null {
+/** When the next of its escalations comes, at the latest; null if none is left. */
+export function nextEscalationAt(approval: Readonly<Approval>): EpochMs | null {
   const next = requirementsOf(approval).escalations[approval.escalationsTaken];
   return next === undefined ? null : approval.createdAt + next.after;
 }

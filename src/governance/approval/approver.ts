@@ -1,5 +1,6 @@
 import { present } from "../../base/assert.ts";
-import type { Approval, ApprovalRequirements, Approvers } from "../../protocol/generated/holdfast/state/v1/governance.ts";
+import { make } from "../../protocol/codec.ts";
+import { type Approval, type ApprovalRequirements, Approvers } from "../../protocol/generated/holdfast/state/v1/governance.ts";
 import type { Principal } from "../action.ts";
 
 /**
@@ -43,17 +44,41 @@ function isOneOfThoseWhoAsk(approval: Readonly<Approval>, id: string): boolean {
   return id !== "" && (id === idOf(approval.requester) || (requirementsOf(approval).fourEyes && id === idOf(approval.starter)));
 }
 
-function hasRight(approval: Readonly<Approval>, voter: Principal): boolean {
-  if (voter.id === "") return false;
-  const { approvers, escalations } = requirementsOf(approval);
-  const asked = [approvers, ...escalations.slice(0, approval.escalationsTaken).map((escalation) => escalation.approvers)];
-  return approval.delegations.some(({ to }) => to === voter.id) || asked.some((group) => isIn(group, voter));
+/**
+ * Who is asked by now: the rule's approvers, those of escalations that have come, and whoever was handed the right over; without those who
+ * handed theirs over or have voted. With `anybody`, everybody else who says who they are may decide as well.
+ */
+export function approversNow(approval: Readonly<Approval>): {
+  readonly anybody: boolean;
+  readonly roles: readonly string[];
+  readonly principals: readonly string[];
+} {
+  const groups = groupsAsked(approval);
+  const named = [...groups.flatMap(({ principals }) => principals), ...approval.delegations.map(({ to }) => to)];
+  return {
+    anybody: groups.some(isAnybody),
+    roles: [...new Set(groups.flatMap(({ roles }) => roles))],
+    principals: [...new Set(named)].filter((id) => !hasVoted(approval, id) && !hasDelegated(approval, id)),
+  };
 }
 
-function isIn(group: Approvers | undefined, { id, roles }: Principal): boolean {
-  if (group === undefined || group.roles.length + group.principals.length === 0) return true;
+function groupsAsked(approval: Readonly<Approval>): readonly Approvers[] {
+  const { approvers, escalations } = requirementsOf(approval);
+  const groups = [approvers, ...escalations.slice(0, approval.escalationsTaken).map((escalation) => escalation.approvers)];
+  return groups.map((group) => group ?? make(Approvers));
+}
+
+function hasRight(approval: Readonly<Approval>, voter: Principal): boolean {
+  if (voter.id === "") return false;
+  return approval.delegations.some(({ to }) => to === voter.id) || groupsAsked(approval).some((group) => isIn(group, voter));
+}
+
+function isIn(group: Approvers, { id, roles }: Principal): boolean {
+  if (isAnybody(group)) return true;
   return group.principals.includes(id) || group.roles.some((role) => roles.includes(role));
 }
+
+const isAnybody = ({ roles, principals }: Approvers): boolean => roles.length + principals.length === 0;
 
 const hasVoted = ({ votes }: Readonly<Approval>, id: string): boolean => votes.some(({ voter }) => voter?.id === id);
 const hasDelegated = ({ delegations }: Readonly<Approval>, id: string): boolean => delegations.some(({ from }) => from?.id === id);

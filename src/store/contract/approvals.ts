@@ -34,7 +34,7 @@ export function approvalsContract(fresh: () => Promise<Store>): void {
     });
     return store;
   }
-  const listing = async (store: Store, given: { status?: number; runId?: string; limit?: number; after?: string | null }) =>
+  const listing = async (store: Store, given: Partial<Parameters<Store["listApprovals"]>[0]>) =>
     store.listApprovals({ namespaceId: "namespace", limit: 10, after: null, ...given });
   const listed = async (store: Store, given: Parameters<typeof listing>[1] = {}): Promise<string> =>
     (await listing(store, given)).approvals.map(({ id }) => id).join("");
@@ -72,9 +72,23 @@ export function approvalsContract(fresh: () => Promise<Store>): void {
     ["of a run by status", { runId: a.runId, status: granted }, "k"],
     ["of a run in another namespace", { runId: stranger.runId }, ""],
     ["of a run that is not there", { runId: "absent" }, ""],
+    ["of a workflow id", { workflowId: a.workflowId }, "km"],
+    ["of a workflow id by status", { workflowId: a.workflowId, status: pending }, "m"],
+    ["of a workflow id and another's run", { workflowId: a.workflowId, runId: b.runId }, ""],
+    ["of a workflow id in another namespace", { workflowId: a.workflowId, namespaceId: stranger.namespaceId }, ""],
+    ["of a workflow id, the first", { workflowId: a.workflowId, limit: 1 }, "k"],
     ["the first two", { limit: 2 }, "ck"],
   ])("lists %s", async (_, given, ids) => {
     expect(await listed(await filled(), given)).toBe(ids);
+  });
+
+  test.each([
+    ["pending ones", { status: pending }, { count: 2, oldestAt: 1_000 }],
+    ["those of another namespace", { namespaceId: stranger.namespaceId, status: pending }, { count: 1, oldestAt: 1_500 }],
+    ["none", { status: 77 }, { count: 0, oldestAt: null }],
+    ["none where nothing is", { namespaceId: "absent", status: pending }, { count: 0, oldestAt: null }],
+  ])("counts %s", async (_, given, counted) => {
+    expect(await (await filled()).countApprovals({ namespaceId: "namespace", ...given })).toEqual(counted);
   });
 
   test("pages follow each other while approvals come and close", async () => {

@@ -28,18 +28,30 @@ export function openApprovals(db: Database, names: Names, runs: Runs) {
     run: { namespaceId: names.namespaceId(namespace), workflowId, runId: decodeRunId(runId) },
   });
 
-  function list({ namespaceId, status, runId, after, limit }: Listing): ListedApprovals {
+  const selectCount = db.prepare<[number, number], { count: number; oldestAt: EpochMs | null }>(
+    "SELECT COUNT(*) AS count, MIN(created_at) AS oldestAt FROM approvals INDEXED BY approvals_by_status WHERE namespace = ? AND status = ?",
+  );
+
+  function list({ namespaceId, status, workflowId, runId, after, limit }: Listing): ListedApprovals {
     const namespace = names.findNamespace(namespaceId);
     const run = runId === undefined ? null : runs.number(runId);
     if (namespace === null || (runId !== undefined && run === null)) return { approvals: [], next: null };
     const index = run !== null ? "approvals_by_run" : status !== undefined ? "approvals_by_status" : "approvals_by_time";
-    const conditions = ["a.namespace = ?", ...(run === null ? [] : ["a.run = ?"]), ...(status === undefined ? [] : ["a.status = ?"])];
+    const source =
+      workflowId === undefined
+        ? `approvals a INDEXED BY ${index} CROSS JOIN runs r ON r.number = a.run`
+        : "runs r INDEXED BY runs_by_workflow CROSS JOIN approvals a INDEXED BY approvals_by_run ON a.run = r.number AND a.namespace = r.namespace";
+    const conditions = [
+      ["r.workflow_id = ?", workflowId],
+      [workflowId === undefined ? "a.namespace = ?" : "r.namespace = ?", namespace],
+      ["a.run = ?", run],
+      ["a.status = ?", status],
+    ].filter((condition): condition is [string, string | number] => condition[1] !== null && condition[1] !== undefined);
     const statement = db.prepare<(string | number)[], ApprovalRow>(
-      `SELECT ${columns} FROM approvals a INDEXED BY ${index} CROSS JOIN runs r ON r.number = a.run
-       WHERE ${conditions.join(" AND ")} AND (a.created_at, a.id) > (?, ?) ORDER BY a.created_at, a.id LIMIT ?`,
+      `SELECT ${columns} FROM ${source}
+       WHERE ${conditions.map(([condition]) => condition).join(" AND ")} AND (a.created_at, a.id) > (?, ?) ORDER BY a.created_at, a.id LIMIT ?`,
     );
-    const values = [namespace, run, status].filter((value) => value !== null && value !== undefined);
-    const rows = statement.all(...values, ...positionOf(after), limit + 1);
+    const rows = statement.all(...conditions.map(([, value]) => value), ...positionOf(after), limit + 1);
     const { page, next } = pageOf(rows, limit, ({ createdAt, id }) => [createdAt, id]);
     return { approvals: page.map(approvalOf), next };
   }
@@ -61,6 +73,10 @@ export function openApprovals(db: Database, names: Names, runs: Runs) {
       return row === undefined ? null : approvalOf(row);
     },
     list,
+    count({ namespaceId, status }: Parameters<Store["countApprovals"]>[0]): { count: number; oldestAt: EpochMs | null } {
+      const namespace = names.findNamespace(namespaceId);
+      return (namespace === null ? undefined : selectCount.get(namespace, status)) ?? { count: 0, oldestAt: null };
+    },
     removeOfRun: (run: number): void => void removeOfRun.run(run),
   };
 }

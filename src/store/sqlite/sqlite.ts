@@ -116,6 +116,7 @@ export async function openSqlite({
 
     readApproval: reading(approvals.read),
     listApprovals: reading(approvals.list),
+    countApprovals: reading(approvals.count),
 
     readDocument: reading(documents.read),
     listDocuments: reading(documents.list),

@@ -7,6 +7,7 @@ import { startTemporalEdge } from "./edge/temporal/server.ts";
 import { IndexedValueType } from "./protocol/generated/temporal/api/enums/v1/common.ts";
 import { createSystemClock } from "./service/clock.ts";
 import { startCore } from "./service/core.ts";
+import { readCheckpointOptions } from "./service/checkpoint-options.ts";
 import { readSigning } from "./service/policy/signing.ts";
 import { createSkippingClock } from "./service/skipping-clock.ts";
 import { createTestServices } from "./service/test-service.ts";
@@ -48,6 +49,8 @@ async function start(config: Config): Promise<Holdfast> {
   const metrics = createMetrics();
   const signing = readSigning({ keys: config.policyKeys, required: config.requirePolicySignature });
   if (!signing.ok) throw new Error(signing.error.join("\n"));
+  const checkpoints = readCheckpointOptions(config.checkpoints);
+  if (!checkpoints.ok) throw new Error(checkpoints.error);
   if (config.db !== ":memory:") mkdirSync(dirname(config.db), { recursive: true });
   const store = await openSqlite({ path: config.db });
   const skipping = config.timeSkipping ? createSkippingClock() : null;
@@ -67,6 +70,7 @@ async function start(config: Config): Promise<Holdfast> {
     requirePolicy: config.requirePolicy,
     notify: config.notify,
     policy: { files: config.policy, signing: signing.value },
+    ...(checkpoints.value === null ? {} : { checkpoints: checkpoints.value }),
     ...(skipping === null ? {} : { onCommit: skipping.consider }),
   }).catch(async (error: unknown) => {
     await store.close();

@@ -5,6 +5,7 @@ import type { ChainedEntry, ChainId } from "../governance/ledger/ledger.ts";
 import type { Chain, LedgerReport } from "../governance/ledger/verify-ledger.ts";
 import type { Store } from "../store/store.ts";
 import { type CliContext, exitCodes, type Finish, UsageError } from "./context.ts";
+import { publicKeysIn } from "./key-files.ts";
 
 type Options = {
   readonly db: string;
@@ -28,9 +29,13 @@ export function addAuditVerifyCommand(audit: Command, context: CliContext, finis
     .action(async (options: Options) => {
       const { StoreError } = await import("../store/store.ts");
       try {
-        const { report, names } = await verify(options);
-        if (options.json === true) context.print(JSON.stringify({ ok: report.faults.length === 0, ...report }, null, 2));
-        else context.print(linesOf(report, names).join("\n"));
+        const { report, unchecked, names } = await verify(options);
+        if (options.json === true) context.print(JSON.stringify({ ok: report.faults.length === 0, ...report, unchecked }, null, 2));
+        else {
+          context.print(linesOf(report, names).join("\n"));
+          if (unchecked > 0)
+            context.complain(`${count(unchecked, "checkpoint was", "checkpoints were")} not checked: name their key with --public-key`);
+        }
         finish(report.faults.length === 0 ? exitCodes.ok : exitCodes.failure);
       } catch (error) {
         if (!(error instanceof StoreError)) throw error;
@@ -42,11 +47,19 @@ export function addAuditVerifyCommand(audit: Command, context: CliContext, finis
     });
 }
 
-async function verify({ db, publicKey = [], kept = [] }: Options): Promise<{ report: LedgerReport; names: ReadonlyMap<string, string> }> {
+type Verified = {
+  readonly report: LedgerReport;
+  /** Checkpoints that were not looked at. */
+  readonly unchecked: number;
+  /** Of namespaces, by id. */
+  readonly names: ReadonlyMap<string, string>;
+};
+
+async function verify({ db, publicKey = [], kept = [] }: Options): Promise<Verified> {
   const { openSqlite } = await import("../store/sqlite/sqlite.ts");
   const { verifyLedger } = await import("../governance/ledger/verify-ledger.ts");
-  const { checkpointNamespaceId } = await import("../governance/ledger/checkpoint.ts");
-  const publicKeys = await keysOf(publicKey);
+  const { checkpointNamespaceId, latestCheckpoint } = await import("../governance/ledger/checkpoint.ts");
+  const publicKeys = await publicKeysIn(publicKey);
   const keptCheckpoints = await checkpointsOf(
     kept.flatMap((file) =>
       readText(file)
@@ -61,13 +74,21 @@ async function verify({ db, publicKey = [], kept = [] }: Options): Promise<{ rep
     const bodies: string[] = [];
     for (const chain of heads.filter(({ namespaceId }) => namespaceId === checkpointNamespaceId))
       for await (const { kind, body } of entriesOf(store, chain)) if (kind === "checkpoint") bodies.push(Buffer.from(body).toString());
+    const latest = await store.readDocument(latestCheckpoint.kind, latestCheckpoint.id);
+    const known = [...keptCheckpoints, ...(latest === null ? [] : await checkpointsOf([Buffer.from(latest.body).toString()]))];
+    // Without a key nobody can say which are good.
+    const checkable = publicKeys.length > 0;
     const report = await verifyLedger({
       chains: heads.map((chain): Chain => ({ chain, entries: entriesOf(store, chain) })),
-      checkpoints: (await checkpointsOf(bodies)).filter((checkpoint) => checkpoint !== null),
-      kept: keptCheckpoints.filter((checkpoint) => checkpoint !== null),
+      checkpoints: checkable ? (await checkpointsOf(bodies)).filter((checkpoint) => checkpoint !== null) : [],
+      kept: checkable ? known.filter((checkpoint) => checkpoint !== null) : [],
       publicKeys,
     });
-    return { report, names: new Map((await store.readNamespaces()).map(({ id, name }) => [id, name])) };
+    return {
+      report,
+      unchecked: checkable ? 0 : bodies.length,
+      names: new Map((await store.readNamespaces()).map(({ id, name }) => [id, name])),
+    };
   } finally {
     await store.close();
   }
@@ -94,15 +115,6 @@ async function* entriesOf(store: Store, chain: ChainId): AsyncGenerator<ChainedE
     if (last === undefined || page.length < pageSize) return;
     from = last.sequence + 1;
   }
-}
-
-async function keysOf(files: readonly string[]) {
-  const { readPublicKey } = await import("../governance/policy/signature.ts");
-  return files.map((file) => {
-    const key = readPublicKey(readText(file));
-    if (!key.ok) throw new UsageError([`${file}: ${key.error}`]);
-    return key.value;
-  });
 }
 
 async function checkpointsOf(bodies: readonly string[]): Promise<readonly (Checkpoint | null)[]> {

@@ -1,11 +1,17 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { generateKeyPairSync } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Sqlite from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openApi, type TestApi } from "../edge/rest/rest.test-kit.ts";
+import { startCheckpoints } from "../service/checkpoints.ts";
+import { createCommitter } from "../service/committer.ts";
+import { manualClock } from "../service/service.test-kit.ts";
 import { change } from "../store/contract/material.ts";
 import { openSqlite } from "../store/sqlite/sqlite.ts";
+import { silentLog } from "../telemetry/log.ts";
+import { createMetrics } from "../telemetry/metrics.ts";
 import { run } from "./cli.test-kit.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "holdfast-audit-"));
@@ -58,6 +64,31 @@ describe("of a running server", () => {
     const outcome = await audit(...args);
     expect(outcome.complaints).toContain(complaint);
     expect(outcome).toMatchObject({ exitCode, printed: "" });
+  });
+});
+
+describe("checkpoint", () => {
+  const { privateKey } = generateKeyPairSync("ed25519");
+  test("prints what the server signed, and appends it to a file", async () => {
+    const api = await openApi(undefined, { checkpoints: { privateKey, interval: 3_600_000, file: null } });
+    const checkpoint = (...args: readonly string[]) => run(["audit", "checkpoint", "--as", "ada", "--address", api.url, ...args]);
+    expect(await checkpoint()).toMatchObject({ exitCode: 1, complaints: expect.stringContaining("(empty-ledger)") });
+    await api.core.record({ namespaceId: "orders", at: 0, kind: "decision", runId: null, body: Buffer.from("{}") });
+    const { printed } = await checkpoint();
+    expect(JSON.parse(printed)).toMatchObject({ number: 1, chains: 1, moved: [["orders", expect.any(String), 1, expect.any(String)]] });
+    const file = join(folder, "kept.jsonl");
+    expect(await checkpoint("--output", file)).toMatchObject({ exitCode: 0, printed: "" });
+    expect(readFileSync(file, "utf8")).toBe(`${printed}\n`);
+    await api.close();
+  });
+
+  test("needs a key in the server's configuration", async () => {
+    const api = await openApi();
+    expect(await run(["audit", "checkpoint", "--as", "ada", "--address", api.url])).toMatchObject({
+      exitCode: 1,
+      complaints: expect.stringContaining("(no-checkpoint-key)"),
+    });
+    await api.close();
   });
 });
 
@@ -122,6 +153,59 @@ every entry is what was written`,
       `holdfast: database \`${path}\` is in use by process ${process.pid}
 holdfast: a running server owns its file: verify a backup of it, or stop the server first`,
     );
+  });
+
+  describe("with checkpoints", () => {
+    const { publicKey, privateKey } = generateKeyPairSync("ed25519");
+    const keyFile = join(folder, "checkpoints.pem");
+    writeFileSync(keyFile, publicKey.export({ format: "pem", type: "spki" }));
+    async function sealed(): Promise<{ readonly path: string; readonly kept: string }> {
+      const path = await ledger();
+      const kept = `${path}.jsonl`;
+      const store = await openSqlite({ path, writerId: "00000000-0000-4000-8000-000000000002" });
+      const committer = createCommitter({ store, metrics: createMetrics() });
+      const options = { privateKey, interval: 3_600_000, file: kept };
+      await startCheckpoints(options, { store, committer, clock: manualClock(), log: silentLog }).stop();
+      await store.close();
+      return { path, kept };
+    }
+    const verify = (path: string, ...args: readonly string[]) => run(["audit", "verify", "--db", path, "--public-key", keyFile, ...args]);
+
+    test("that are good", async () => {
+      const { path, kept } = await sealed();
+      expect(await verify(path, "--kept", kept)).toEqual({
+        exitCode: 0,
+        complaints: "",
+        printed: `3 chains, 1204 good entries, 1 checkpoint
+checkpoints vouch for everything until 2026-01-01T00:00:00.000Z
+every entry is what was written`,
+      });
+    });
+
+    test("without their key they are not checked, and that is said", async () => {
+      const { path } = await sealed();
+      expect(await run(["audit", "verify", "--db", path])).toMatchObject({
+        exitCode: 0,
+        complaints: "1 checkpoint was not checked: name their key with --public-key",
+      });
+    });
+
+    const lastOfOrders = "position = (SELECT max(position) FROM ledger WHERE at < 1200 AND kind = 1 AND position >> 36 = 1)";
+    test.each([
+      ["the end of a chain", `DELETE FROM ledger WHERE ${lastOfOrders}`, "entry 1200 is gone, with all that came after it"],
+      ["the checkpoint as well", `DELETE FROM ledger WHERE ${lastOfOrders}; DELETE FROM ledger WHERE kind = 10`, "checkpoint 1: missing"],
+      [
+        "the checkpoint's copy as well",
+        `DELETE FROM ledger WHERE ${lastOfOrders}; DELETE FROM ledger WHERE kind = 10; DELETE FROM documents`,
+        "entry 1200 is gone",
+      ],
+    ])("show it when somebody cuts off %s", async (_, sql, place) => {
+      const { path, kept } = await sealed();
+      tamper(path, sql);
+      const { exitCode, printed } = await verify(path, "--kept", kept);
+      expect(exitCode).toBe(1);
+      expect(printed).toContain(place);
+    });
   });
 
   test("a file that is not there, and a key that is none", async () => {

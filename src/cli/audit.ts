@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { addAuditCheckpointCommand } from "./audit-checkpoint.ts";
 import { addAuditExportCommand } from "./audit-export.ts";
 import { addAuditListCommand } from "./audit-list.ts";
 import { addAuditVerifyCommand } from "./audit-verify.ts";
@@ -17,9 +18,11 @@ The namespace \`system\` has what concerns the whole server, such as policies th
 Examples:
   holdfast audit list --since 24h --kind approval-vote,approval-closed
   holdfast audit export --since 2026-01-01T00:00:00Z --output january.jsonl
-  holdfast audit verify --db /backup/holdfast.db`,
+  holdfast audit checkpoint --as ada --output /mnt/worm/checkpoints.jsonl
+  holdfast audit verify --db /backup/holdfast.db --public-key checkpoints.pem --kept /mnt/worm/checkpoints.jsonl`,
     );
   addAuditListCommand(audit, context, finish);
   addAuditExportCommand(audit, context, finish);
+  addAuditCheckpointCommand(audit, context, finish);
   addAuditVerifyCommand(audit, context, finish);
 }

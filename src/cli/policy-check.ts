@@ -1,7 +1,7 @@
-import { readFileSync } from "node:fs";
 import type { Command } from "commander";
-import { type CliContext, exitCodes, type Finish, UsageError } from "./context.ts";
-import { type FileProblem, loadPolicies, sentence } from "./policy-files.ts";
+import { type CliContext, exitCodes, type Finish } from "./context.ts";
+import { loadPolicies, sentence } from "./policy-files.ts";
+import { signatureProblems } from "./policy-verify.ts";
 import { table } from "./table.ts";
 
 type Options = { readonly json?: boolean; readonly publicKey?: readonly string[] };
@@ -16,7 +16,7 @@ export function addPolicyCheckCommand(policy: Command, context: CliContext, fini
     .option("--json", "print JSON")
     .action(async (files: readonly string[], { json, publicKey }: Options) => {
       const { snapshot, bundles, fileOf, problems: found } = await loadPolicies(files);
-      const problems = [...found, ...(publicKey === undefined ? [] : await unsigned(files, publicKey))];
+      const problems = [...found, ...(publicKey === undefined ? [] : await signatureProblems(files, publicKey))];
       const isUsable = snapshot !== null && problems.every(({ severity }) => severity === "warning");
       const summary = bundles.map(({ id, policy: { mode, rules, actions, limits, tests } }) => ({
         file: fileOf(id),
@@ -36,33 +36,4 @@ export function addPolicyCheckCommand(policy: Command, context: CliContext, fini
       }
       finish(isUsable ? exitCodes.ok : exitCodes.failure);
     });
-}
-
-async function unsigned(files: readonly string[], keyFiles: readonly string[]): Promise<readonly FileProblem[]> {
-  const { checkSignature, readPublicKey } = await import("../governance/policy/signature.ts");
-  const keys = keyFiles.map((file) => {
-    const key = readPublicKey(read(file));
-    if (!key.ok) throw new UsageError([`${file}: ${key.error}`]);
-    return key.value;
-  });
-  return files.flatMap((file) => {
-    const signature = readOptional(`${file}.sig`);
-    const checked =
-      signature === null ? { ok: false as const, error: `there is no ${file}.sig` } : checkSignature(readFileSync(file), signature, keys);
-    return checked.ok ? [] : [{ file, severity: "error" as const, line: 1, column: 1, path: "", message: checked.error }];
-  });
-}
-
-function read(file: string): string {
-  const text = readOptional(file);
-  if (text === null) throw new UsageError([`cannot read ${file}`]);
-  return text;
-}
-
-function readOptional(file: string): string | null {
-  try {
-    return readFileSync(file, "utf8");
-  } catch {
-    return null;
-  }
 }

@@ -72,6 +72,26 @@ describe("check", () => {
   });
 });
 
+test("sign writes a signature that verify, and nobody else's key, accepts", async () => {
+  const pem = (type: "private" | "public") => {
+    const key =
+      type === "private" ? privateKey.export({ format: "pem", type: "pkcs8" }) : publicKey.export({ format: "pem", type: "spki" });
+    return file(`${type}.pem`, key.toString());
+  };
+  const { publicKey, privateKey } = generateKeyPairSync("ed25519");
+  const policy = file("to-sign.yaml", "rules: [{id: a, decision: deny}]");
+  expect(await run("verify", policy, "--public-key", pem("public"))).toMatchObject({
+    exitCode: 1,
+    err: "/to-sign.yaml:1:1: error: there is no /to-sign.yaml.sig",
+  });
+  expect(await run("sign", policy, "--key", pem("private"))).toMatchObject({ exitCode: 0, err: "" });
+  expect(await run("verify", policy, "--public-key", pem("public"))).toMatchObject({ exitCode: 0, out: "1 signed" });
+  const other = file("other.pem", generateKeyPairSync("ed25519").publicKey.export({ format: "pem", type: "spki" }).toString());
+  expect(await run("verify", policy, "--public-key", other)).toMatchObject({ exitCode: 1, err: expect.stringContaining("by none") });
+  expect(await run("sign", broken, "--key", pem("private"))).toMatchObject({ exitCode: 1, err: expect.stringContaining("decison") });
+  expect(await run("sign", policy, "--key", pem("public"))).toMatchObject({ exitCode: 2 });
+});
+
 describe("test", () => {
   test("passes, with the cases that stand beside the policy", async () => {
     const { exitCode, out } = await run("test", testdata("deploy.yaml"));

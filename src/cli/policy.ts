@@ -3,8 +3,10 @@ import type { CliContext, Finish } from "./context.ts";
 import { addPolicyCheckCommand } from "./policy-check.ts";
 import { addPolicyDiffCommand } from "./policy-diff.ts";
 import { addPolicyExplainCommand } from "./policy-explain.ts";
+import { addPolicySignCommand } from "./policy-sign.ts";
 import { addPolicySimulateCommand } from "./policy-simulate.ts";
 import { addPolicyTestCommand } from "./policy-test.ts";
+import { addPolicyVerifyCommand } from "./policy-verify.ts";
 
 /** None of these needs a server: they read files and decide here. */
 export function addPolicyCommand(program: Command, context: CliContext, finish: Finish): void {
@@ -22,11 +24,14 @@ Examples:
   holdfast policy test policies/*.yaml
   echo '{activity_type: ChargeCard, input: {amount: 1200}}' | holdfast policy explain --policy orders.yaml --action -
   holdfast policy simulate --policy orders.yaml --candidate orders.next.yaml --action charge.yaml
-  holdfast policy diff orders.yaml orders.next.yaml`,
+  holdfast policy diff orders.yaml orders.next.yaml
+  holdfast policy sign --key private.pem orders.yaml`,
     );
   addPolicyCheckCommand(policy, context, finish);
   addPolicyTestCommand(policy, context, finish);
   addPolicyExplainCommand(policy, context, finish);
   addPolicySimulateCommand(policy, context, finish);
   addPolicyDiffCommand(policy, context, finish);
+  addPolicySignCommand(policy, context, finish);
+  addPolicyVerifyCommand(policy, context, finish);
 }

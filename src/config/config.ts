@@ -29,6 +29,7 @@ export type Config = {
   readonly policyKeys: readonly string[];
   /** Refuses policy bundles that are not signed. */
   readonly requirePolicySignature: boolean;
+  readonly checkpoints: CheckpointConfig;
   readonly notify: NotifyConfig;
   readonly log: { readonly level: LogLevel; readonly format: LogFormat };
   readonly limits: Limits & EdgeLimits;
@@ -39,6 +40,15 @@ export type Config = {
 
 /** `retention` null takes the server's. */
 export type NamespaceConfig = { readonly name: string; readonly retention: DurationMs | null };
+
+/** Signed statements of where the ledger ends. Without a key there are none. */
+export type CheckpointConfig = {
+  /** File with the Ed25519 private key that signs, as PEM. */
+  readonly key: string | null;
+  readonly interval: DurationMs;
+  /** File outside of the database to which each is appended as well. */
+  readonly file: string | null;
+};
 
 export type EdgeLimits = {
   /** Size of one gRPC request. */
@@ -88,6 +98,7 @@ export const defaultConfig: Config = {
   requirePolicy: false,
   policyKeys: [],
   requirePolicySignature: false,
+  checkpoints: { key: null, interval: hourMs, file: null },
   notify: { channels: {}, signingKey: null, allowPrivate: false, timeout: 10 * secondMs },
   log: { level: "info", format: "json" },
   limits: { ...defaultLimits, grpcReceiveBytes: 4 * 2 ** 20, openPolls: 20_000 },
@@ -153,6 +164,7 @@ const port = setting("a port number, 0 to 65535", parsePort);
 const portOrOff = setting("a port number, 0 to 65535, or `off`", (value) => (value === "off" || value === null ? null : parsePort(value)));
 const duration = setting("a duration such as 30s, 12h or 3d", parseDuration);
 const durationOrNull = setting("a duration such as 30s, 12h or 3d", (value) => (value === null ? null : parseDuration(value)));
+const fileOrNull = setting("a file name", (value) => (value === null ? null : filledText(value)));
 const boolean = setting("true or false", parseBoolean);
 const bytes = setting("a size such as 512KiB or 4MiB", parseBytes);
 const count = setting("a whole number above 0", parseCount);
@@ -187,6 +199,7 @@ const schema = z.strictObject({
   }),
   policyKeys: z.array(text("a public key, or the name of a file with one"), { error: "expected a list of public keys" }),
   requirePolicySignature: boolean,
+  checkpoints: z.strictObject({ key: fileOrNull, interval: duration, file: fileOrNull }),
   log: z.strictObject({ level: oneOf(logLevels), format: oneOf(logFormats) }),
   limits: z.strictObject({
     blobSizeError: bytes,
@@ -286,7 +299,7 @@ function printedValue(path: readonly string[], value: unknown): string {
   if (path.join(".") === "db") return withoutPassword(String(value));
   if (group === "httpPort" && value === null) return "off";
   if (group === "notify") return printedNotify(key, value);
-  if (typeof value === "number" && (group === "longPoll" || group === "retention")) return formatDuration(value);
+  if (typeof value === "number" && (group === "longPoll" || group === "retention" || group === "checkpoints")) return formatDuration(value);
   if (typeof value === "number" && group === "limits" && /Size|Bytes/.test(key)) return formatBytes(value);
   return typeof value === "string" ? value : JSON.stringify(value);
 }

@@ -30,6 +30,7 @@ import type { Channels } from "./built-in/notification.ts";
 import { notify, notifyActivity } from "./built-in/notify.ts";
 import { exceptServerTaskQueue } from "./built-in/server-task-queue.ts";
 import { createWebhooks, type WebhookOptions } from "./built-in/webhook.ts";
+import { type CheckpointOptions, type Checkpoints, noCheckpoints, startCheckpoints } from "./checkpoints.ts";
 import type { Clock } from "./clock.ts";
 import { createCommitter } from "./committer.ts";
 import { deleteWorkflowExecution } from "./delete-workflow-execution.ts";
@@ -92,6 +93,8 @@ export type CoreOptions = {
   readonly retention: boolean;
   /** Whether every action is denied while no policy is published. */
   readonly requirePolicy?: boolean;
+  /** Without them, the ends of the ledger's chains are not sealed. */
+  readonly checkpoints?: CheckpointOptions;
   /** Policy files that are in force beside what was published, and whose signatures bundles need. */
   readonly policy?: { readonly files: readonly string[]; readonly signing: Signing };
   /** Where notifications may go, and how. */
@@ -109,6 +112,7 @@ export type Core = {
   readonly audit: Audit;
   /** Bundles and publications. */
   readonly policies: Policies;
+  readonly checkpoints: Checkpoints;
   /** Appends to the ledger what belongs to no run. */
   record(entry: LedgerEntry): Promise<void>;
   /** Whether a worker has or could have something to do right now. */
@@ -242,6 +246,11 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   await transfer.recover();
   const stopRetention = options.retention ? startRetention({ store, clock, namespaces, runs, log: log.child("retention") }) : () => {};
 
+  const checkpoints =
+    options.checkpoints === undefined
+      ? noCheckpoints
+      : startCheckpoints(options.checkpoints, { store, committer, clock, log: log.child("ledger") });
+
   const clusterId = namespaces.list()[0]?.id ?? newId();
   const engine: Engine = {
     store,
@@ -284,6 +293,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     record: (entry) => runs.submit([], { ledger: [entry] }),
     approvals: createApprovals({ store, clock, runs, namespaces, kernel }),
     audit: createAudit({ store, namespaces }),
+    checkpoints,
     policies: createPolicies({ store, committer, publisher, clock, signing, files: new Set(files.map(bundleIdOf)) }),
     isBusy: () => (busy !== null && busy.size > 0) || !transfer.idle,
     nextWake: () => wakes.next(),
@@ -299,6 +309,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
       transfer.stop();
       stopRetention();
       policyFiles.value.stop();
+      await checkpoints.stop();
       await committer.idle();
     },
   };

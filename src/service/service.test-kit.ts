@@ -8,7 +8,7 @@ import type { Store } from "../store/store.ts";
 import { silentLog } from "../telemetry/log.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
 import type { Clock } from "./clock.ts";
-import { type Core, startCore } from "./core.ts";
+import { type Core, type CoreOptions, startCore } from "./core.ts";
 import type { Caller } from "./services.ts";
 
 // What the tests of this folder share: a clock that a test moves, a store that fails or waits when it is told to, and a whole core.
@@ -113,7 +113,9 @@ export function accepted<T>(result: Result<T, Refusal>): T {
 export type TestCore = Core & { readonly store: TestStore; readonly clock: ManualClock };
 
 /** The server without its edges, over a store in memory, with the namespace `default`. */
-export async function openCore(given: { store?: TestStore; clock?: ManualClock } = {}): Promise<TestCore> {
+export async function openCore(
+  given: { store?: TestStore; clock?: ManualClock } & Pick<CoreOptions, "policy" | "checkpoints"> = {},
+): Promise<TestCore> {
   const store = given.store ?? (await openTestStore());
   const clock = given.clock ?? manualClock();
   const core = await startCore({
@@ -126,6 +128,8 @@ export async function openCore(given: { store?: TestStore; clock?: ManualClock }
     newId: randomUUID,
     namespaces: [{ name: "default", retention: dayMs, searchAttributes: {} }],
     retention: true,
+    ...(given.policy === undefined ? {} : { policy: given.policy }),
+    ...(given.checkpoints === undefined ? {} : { checkpoints: given.checkpoints }),
   });
   return { ...core, store, clock };
 }

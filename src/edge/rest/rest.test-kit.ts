@@ -31,8 +31,8 @@ export type Answered = {
 type Json = { readonly [key: string]: Json } & { readonly [index: number]: Json } & Iterable<Json>;
 
 /** Over the namespaces `default` and `other`; with a policy that nobody published, or none. */
-export async function openApi(policy?: string): Promise<TestApi> {
-  const core = await openCore();
+export async function openApi(policy?: string, options: Parameters<typeof openCore>[0] = {}): Promise<TestApi> {
+  const core = await openCore(options);
   const day = { seconds: 86_400, nanos: 0 };
   accepted(
     await core.services.registerNamespace(

@@ -12,6 +12,7 @@ import { listAudit } from "./list-audit.ts";
 import { listBundles } from "./list-bundles.ts";
 import { listPolicyAudit } from "./list-policy-audit.ts";
 import { listPolicySnapshots } from "./list-policy-snapshots.ts";
+import { makeCheckpoint } from "./make-checkpoint.ts";
 import { publishPolicy, rollbackPolicy } from "./publish-policy.ts";
 import { putBundle } from "./put-bundle.ts";
 import type { Route } from "./route.ts";
@@ -41,4 +42,5 @@ export const routes: readonly Route[] = [
   listPolicyAudit,
   listAudit,
   exportAudit,
+  makeCheckpoint,
 ];

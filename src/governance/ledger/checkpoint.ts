@@ -9,6 +9,9 @@ import { isUnderRoot, leafHash, merklePath, merkleRoot } from "./merkle.ts";
 /** Checkpoints are of all namespaces: their entries stand in the chains of none. */
 export const checkpointNamespaceId = "";
 
+/** The document that has the newest checkpoint as well: it shows when the ledger's own copy is cut off. */
+export const latestCheckpoint = { kind: "ledger-checkpoint", id: "latest" } as const;
+
 /**
  * A signed statement of where every chain ended at a time. Whoever knows one, and holds its key for true, sees it when an entry before it
  * was changed or is gone, also at the end of a chain. Each names the one before it, and the heads that have moved since.
@@ -82,6 +85,13 @@ export function verifyCheckpoint(
   const heads = withMoved(sealed.heads, moved);
   if (heads.size !== chains || !equalBytes(rootOf(heads), root)) return err("bad-heads");
   return ok({ number, hash: checkpointHash(checkpoint), heads });
+}
+
+/** What is known with one more checkpoint, in whatever order they come, taken on trust: for whoever has made them. */
+export function sealedWith(sealed: Sealed, checkpoint: Checkpoint): Sealed {
+  const newer = checkpoint.moved.filter((head) => (sealed.heads.get(chainKey(head))?.sequence ?? 0) < head.sequence);
+  const last = checkpoint.number > sealed.number ? { number: checkpoint.number, hash: checkpointHash(checkpoint) } : sealed;
+  return { number: last.number, hash: last.hash, heads: withMoved(sealed.heads, newer) };
 }
 
 /** What a checkpoint's `previous` refers to. */

@@ -1,4 +1,4 @@
-import { createPublicKey, type KeyObject, sign, verify } from "node:crypto";
+import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
 import { err, ok, type Result } from "../../base/result.ts";
 
 /** What stands before the 32 bytes of an Ed25519 key in its SubjectPublicKeyInfo (RFC 8410). */
@@ -16,6 +16,16 @@ export function readPublicKey(written: string): Result<KeyObject, string> {
     return key.asymmetricKeyType === "ed25519" ? ok(key) : err(`expected an Ed25519 key, not ${key.asymmetricKeyType}`);
   } catch {
     return err("the public key cannot be read");
+  }
+}
+
+/** Reads an Ed25519 private key: PEM, not encrypted. */
+export function readPrivateKey(pem: string): Result<KeyObject, string> {
+  try {
+    const key = createPrivateKey(pem);
+    return key.asymmetricKeyType === "ed25519" ? ok(key) : err(`expected an Ed25519 key, not ${key.asymmetricKeyType}`);
+  } catch {
+    return err("a private key is PEM, and not encrypted");
   }
 }
 

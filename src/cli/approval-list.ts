@@ -5,17 +5,28 @@ import type { CliContext, Finish } from "./context.ts";
 import { limitFrom } from "./limit.ts";
 import { table } from "./table.ts";
 
-type Options = ApiOptions & { readonly all?: true; readonly limit: number; readonly json?: true };
+type Options = ApiOptions & {
+  readonly all?: true;
+  readonly status?: string;
+  readonly workflowId?: string;
+  readonly topic?: string;
+  readonly limit: number;
+  readonly json?: true;
+};
 
 export function addApprovalListCommand(approval: Command, context: CliContext, finish: Finish): void {
   addApiOptions(approval.command("list"))
     .summary("what waits for people, oldest first")
     .option("--all", "also those that have ended")
+    .option("--status <status>", "those that are pending, granted, rejected, expired, withdrawn or void")
+    .option("--workflow-id <id>", "those of one workflow id")
+    .option("--topic <topic>", "those of one topic")
     .option("--limit <count>", "at most so many", limitFrom, 100)
     .option("--json", "print JSON, with all there is to know")
     .action((options: Options) =>
       withServer(context, finish, async () => {
-        const parameters = { include_resolved: options.all === true ? "true" : undefined };
+        const { all, status, workflowId: workflow_id, topic } = options;
+        const parameters = { include_resolved: all === true ? "true" : undefined, status, workflow_id, topic };
         const approvals = await listed<ApprovalView>("/approvals", parameters, options.limit, options, context);
         if (options.json === true) context.print(JSON.stringify(approvals, null, 2));
         else if (approvals.length === 0) context.print("nothing waits for approval");
@@ -31,6 +42,6 @@ const rowOf = (approval: ApprovalView): readonly string[] => [
   approval.workflow_id,
   approval.rule_id,
   approval.reason,
-  approval.requirements === null ? "" : approversText(approval.requirements),
+  approversText(approval.approvers),
   approval.expires_at ?? "never",
 ];

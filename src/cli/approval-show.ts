@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { type ApiOptions, addApiOptions, ask, withServer } from "./api-client.ts";
-import { type ApprovalView, approvalLines } from "./approval-view.ts";
+import { approvalLines, type ShownApprovalView } from "./approval-view.ts";
 import type { CliContext, Finish } from "./context.ts";
 
 type Options = ApiOptions & { readonly json?: true };
@@ -13,7 +13,7 @@ export function addApprovalShowCommand(approval: Command, context: CliContext, f
     .action((id: string, options: Options) =>
       withServer(context, finish, async () => {
         const response = await ask({ method: "GET", path: `/approvals/${encodeURIComponent(id)}` }, options, context);
-        const found = (await response.json()) as ApprovalView;
+        const found = (await response.json()) as ShownApprovalView;
         context.print(options.json === true ? JSON.stringify(found, null, 2) : approvalLines(found));
       }),
     );

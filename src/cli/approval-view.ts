@@ -22,27 +22,44 @@ export type ApprovalView = {
   readonly reason: string;
   readonly policy_snapshot: string;
   readonly job_hash: string;
+  readonly approvers: Approvers & { readonly anybody: boolean };
   readonly requirements: (Approvers & { readonly four_eyes: boolean; readonly reason_required: boolean }) | null;
   readonly grants: number;
   readonly grants_needed: number;
+  readonly delegations: readonly { readonly from: Who | null; readonly to: string; readonly reason: string; readonly at: string }[];
   readonly votes: readonly { readonly voter: Who | null; readonly verdict: string; readonly reason: string; readonly at: string }[];
   readonly created_at: string;
   readonly expires_at: string | null;
+  readonly escalates_at: string | null;
   readonly closed_at: string | null;
   readonly close_reason: string;
+};
+/** One of them, with what its action is given. */
+export type ShownApprovalView = ApprovalView & {
+  readonly input: readonly Payload[];
+  readonly header: { readonly [name: string]: Payload };
+};
+type Payload = {
+  readonly encoding?: string;
+  readonly bytes?: number;
+  readonly value?: unknown;
+  readonly text?: string;
+  readonly note?: string;
 };
 type Who = { readonly id: string; readonly kind: string; readonly roles: readonly string[] };
 type Approvers = { readonly roles: readonly string[]; readonly principals: readonly string[] };
 
 /** All that a person needs to decide, one fact per line; what is empty is left out. */
-export function approvalLines(approval: ApprovalView): string {
-  const { labels, requirements, votes } = approval;
+export function approvalLines(approval: ShownApprovalView): string {
+  const { labels, requirements, delegations, votes } = approval;
   const facts: readonly (readonly [name: string, text: string])[] = [
     ["Approval", approval.id],
     ["Status", [approval.status, approval.close_reason].filter((part) => part !== "").join(": ")],
     ["Title", approval.title],
     ["Activity", `${approval.activity_type} (id ${approval.activity_id}, task queue ${approval.task_queue})`],
     ["Workflow", `${approval.workflow_type} ${approval.workflow_id} (run ${approval.run_id})`],
+    ...approval.input.map((payload): readonly [string, string] => ["Input", payloadText(payload)]),
+    ...Object.entries(approval.header).map(([name, payload]): readonly [string, string] => ["Header", `${name}: ${payloadText(payload)}`]),
     ["Topic", approval.topic],
     [
       "Labels",
@@ -55,15 +72,20 @@ export function approvalLines(approval: ApprovalView): string {
     ["Asked by", whoText(approval.requester)],
     ["Started by", whoText(approval.starter)],
     ["Because", `${approval.reason} (rule ${approval.rule_id})`],
-    ["Context", approval.context === null ? "" : JSON.stringify(approval.context)],
-    ["Approvers", requirements === null ? "" : approversText(requirements)],
+    ["Context", approval.context === null ? "" : cut(JSON.stringify(approval.context))],
+    ["Approvers", approversText(approval.approvers)],
     ["Conditions", requirements === null ? "" : conditions(requirements).join(", ")],
     ["Grants", `${approval.grants} of ${approval.grants_needed}`],
+    ...delegations.map(({ from, to, reason, at }): readonly [string, string] => [
+      "Delegated",
+      `by ${whoText(from)} to ${to} at ${at}${reason === "" ? "" : `: ${reason}`}`,
+    ]),
     ...votes.map(({ voter, verdict, reason, at }): readonly [string, string] => [
       "Vote",
       `${verdict} by ${whoText(voter)} at ${at}${reason === "" ? "" : `: ${reason}`}`,
     ]),
     ["Asked at", approval.created_at],
+    ["Escalates", approval.escalates_at ?? ""],
     ["Expires at", approval.expires_at ?? "never"],
     ["Closed at", approval.closed_at ?? ""],
     ["Job hash", approval.job_hash],
@@ -75,8 +97,18 @@ export function approvalLines(approval: ApprovalView): string {
     .join("\n");
 }
 
-export const approversText = ({ roles, principals }: Approvers): string =>
-  [...roles.map((role) => `role ${role}`), ...principals].join(" or ") || "anybody who is named";
+export const approversText = ({ anybody, roles, principals }: ApprovalView["approvers"]): string =>
+  anybody ? "anybody who is named" : [...roles.map((role) => `role ${role}`), ...principals].join(" or ");
+
+/** So many letters of one value; `--json` shows the rest. */
+const shownLettersMax = 2_000;
+const cut = (text: string): string => (text.length > shownLettersMax ? `${text.slice(0, shownLettersMax)}… (--json shows more)` : text);
+
+function payloadText({ encoding, bytes, value, text, note }: Payload): string {
+  if (value !== undefined) return cut(JSON.stringify(value));
+  const size = encoding === undefined ? [] : [`${encoding === "" ? "no encoding" : encoding}, ${bytes} bytes`];
+  return [...(text === undefined ? [] : [cut(text)]), `(${[...size, ...(note === undefined ? [] : [note])].join("; ")})`].join(" ");
+}
 
 const conditions = ({ four_eyes, reason_required }: NonNullable<ApprovalView["requirements"]>): readonly string[] => [
   ...(four_eyes ? ["only people, and not whoever started the workflow"] : []),

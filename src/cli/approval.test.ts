@@ -1,5 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { openApi, type TestApi } from "../edge/rest/rest.test-kit.ts";
+import { make } from "../protocol/codec.ts";
+import { Header, Payload } from "../protocol/generated/temporal/api/common/v1/message.ts";
+import { jsonPayload } from "../service/approvals.test-kit.ts";
 import { type Outcome, run } from "./cli.test-kit.ts";
 import { oneLine } from "./table.ts";
 
@@ -60,11 +63,58 @@ test("show has every fact, and none that is empty", async () => {
   ]);
 });
 
+test("show has what the action is given", async () => {
+  const encrypted = make(Payload, { metadata: { encoding: Buffer.from("binary/encrypted") }, data: Buffer.from("4711") });
+  const header = make(Header, { fields: { trace: jsonPayload("t-1") } });
+  const id = await api.hold({ input: [jsonPayload({ amount: 250 }), encrypted, jsonPayload("x".repeat(3_000))], header });
+  const { printed } = await approval("show", id);
+  expect(printed.split("\n").filter((line) => /^(Input|Header)/.test(line))).toEqual([
+    'Input       {"amount":250}',
+    "Input       (binary/encrypted, 4 bytes; encrypted: only those who have the key can read it)",
+    expect.stringMatching(/^Input {7}"x{1999}… \(--json shows more\)$/),
+    'Header      trace: "t-1"',
+  ]);
+});
+
 test("--json is what the server says", async () => {
   const id = await api.hold();
-  const expected = (await api.ask("GET", `/api/v1/approvals/${id}`)).json;
-  expect(JSON.parse((await approval("show", id, "--json")).printed)).toEqual(expected);
-  expect(JSON.parse((await approval("list", "--json")).printed)).toEqual([expected]);
+  const shown = (await api.ask("GET", `/api/v1/approvals/${id}`)).json;
+  const listed = (await api.ask("GET", "/api/v1/approvals")).json.items;
+  expect(JSON.parse((await approval("show", id, "--json")).printed)).toEqual(shown);
+  expect(JSON.parse((await approval("list", "--json")).printed)).toEqual(listed);
+});
+
+test.each<[readonly string[], boolean]>([
+  [["--status", "pending"], true],
+  [["--status", "granted"], false],
+  [["--workflow-id", "order-1", "--topic", "shop.refund"], true],
+  [["--workflow-id", "order-2"], false],
+  [["--topic", "shop.other"], false],
+])("list %j", async (options, isThere) => {
+  const id = await api.hold();
+  expect((await approval("list", ...options)).printed.includes(id)).toBe(isThere);
+});
+
+test("one hands it over, and another grants", async () => {
+  const id = await api.hold();
+  const delegated = await approval("delegate", id, "--as", "grace", "--to", "dora", "--reason", "on leave");
+  expect(delegated).toMatchObject({ exitCode: 0, printed: "Refund of order-1 is for dora to decide; it has 0 of 2 grants" });
+  expect((await approval("list")).printed).toContain("role finance or dora");
+  expect((await approval("show", id)).printed).toMatch(/^Delegated +by grace to dora at .*: on leave$/m);
+  api.core.clock.advance(1);
+  expect((await approval("approve", id, "--as", "dora", "--reason", "fine")).printed).toBe("Refund of order-1 has 1 of 2 grants");
+});
+
+test("whoever asked takes it back", async () => {
+  const id = await api.hold();
+  expect(await approval("withdraw", id, "--as", "grace")).toMatchObject({
+    exitCode: 1,
+    complaints: expect.stringContaining("(not-the-requester)"),
+  });
+  expect(await approval("withdraw", id, "--as", "shop", "--reason", "not needed")).toMatchObject({
+    printed: "Refund of order-1 is withdrawn",
+  });
+  expect((await approval("show", id)).printed).toMatch(/^Status +withdrawn: withdrawn by shop: not needed$/m);
 });
 
 test("the votes of two people grant", async () => {
@@ -89,6 +139,8 @@ test("one person rejects", async () => {
 describe("what is refused", () => {
   test.each<[readonly string[], number, string]>([
     [["approve", "ID"], 2, "required option '--as <id>' not specified"],
+    [["delegate", "ID", "--as", "ada"], 2, "required option '--to <id>' not specified"],
+    [["list", "--status", "open"], 1, "expected one of pending, granted, rejected, expired, withdrawn, void (invalid-request)"],
     [["list", "--limit", "none"], 2, "expected a whole number above 0"],
     [["approve", "ID", "--as", "ada", "--reason", "x"], 1, "holdfast: the rule asks other approvers (not-an-approver)"],
     [["approve", "ID", "--as", "grace"], 1, "holdfast: the rule wants a reason with every vote (reason-required)"],

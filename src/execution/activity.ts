@@ -81,9 +81,15 @@ export function completeActivity(
   activity: PendingActivity,
   answer: { result: Payloads | undefined; identity: string },
 ): void {
-  if (payloadsBytes(answer.result) > draft.context.limits.blobSizeError) {
-    const failure = applicationFailure("Complete result exceeds size limit.", "");
-    closeStarted(draft, activity, failed(activity, failure, RetryState.NON_RETRYABLE_FAILURE, answer.identity));
+  const bytes = payloadsBytes(answer.result);
+  const tooLarge =
+    bytes > draft.context.limits.blobSizeError
+      ? applicationFailure("Complete result exceeds size limit.", "")
+      : activity.outputCap > 0 && bytes > activity.outputCap
+        ? outputDenied(activity, bytes)
+        : null;
+  if (tooLarge !== null) {
+    closeStarted(draft, activity, failed(activity, tooLarge, RetryState.NON_RETRYABLE_FAILURE, answer.identity));
     return;
   }
   closeStarted(draft, activity, {
@@ -96,6 +102,14 @@ export function completeActivity(
     }),
   });
 }
+
+const outputDenied = ({ outputCap, outputCapRule, policySnapshot }: PendingActivity, bytes: number): Failure =>
+  denialFailure({
+    rule: outputCapRule === "" ? null : outputCapRule,
+    reason: `the result has ${bytes} bytes, and at most ${outputCap} are permitted`,
+    snapshot: policySnapshot,
+    remediations: [],
+  });
 
 /** Ends the started attempt with a failure: either another attempt follows after a backoff, or the activity has failed. */
 export function failActivity(

@@ -36,7 +36,12 @@ export const markedHeader = (header: Header | undefined, marks: Marks | null): H
   marks === null ? header : { fields: { ...header?.fields, ...marks.header } };
 
 /** Limits that a decision sets and the server keeps. */
-export type Caps = { readonly startToClose: DurationMs | null; readonly attempts: number | null };
+export type Caps = {
+  readonly startToClose: DurationMs | null;
+  readonly attempts: number | null;
+  /** How large the result may be, and the rule that says so. */
+  readonly output?: { readonly bytes: number; readonly rule: string };
+};
 
 /** `rule` is null when none decided. */
 export type Refused = {
@@ -53,13 +58,21 @@ export const denialText = (what: string, { rule, failure, snapshot }: Refused): 
 
 /** Whether an action may happen. */
 export type Admission =
-  | { readonly effect: "allow"; readonly marks: Marks | null; readonly caps: Caps | null; readonly snapshot: string }
+  | ({ readonly effect: "allow"; readonly caps: Caps | null } & Due)
   /** The action fails at once with this failure, which nobody retries. */
   | Refused
   /** The action waits for an approval. */
   | { readonly effect: "hold"; readonly marks: Marks | null; readonly hold: Hold; readonly caps: Caps | null; readonly snapshot: string }
   /** The action is decided again at that time. */
-  | { readonly effect: "delay"; readonly marks: Marks | null; readonly until: EpochMs; readonly snapshot: string };
+  | ({ readonly effect: "delay"; readonly until: EpochMs } & Due);
+
+/** What is said of an action that happens, now or later. */
+type Due = {
+  readonly marks: Marks | null;
+  readonly snapshot: string;
+  /** Of an activity: limits hold for it that are looked at whenever a worker is about to get an attempt. */
+  readonly limited?: boolean;
+};
 
 /**
  * Decides an action before it becomes a task: the one stage at which runs meet the policy. It may note what it decided for the same commit,

@@ -1,8 +1,8 @@
 import { assertNever, present } from "../base/assert.ts";
 import type { PendingActivity } from "../protocol/generated/holdfast/state/v1/state.ts";
 import type { ActivityTaskScheduledEventAttributes, HistoryEvent } from "../protocol/generated/temporal/api/history/v1/message.ts";
-import type { Admission, Grant, WantedAction } from "./admission.ts";
-import type { Draft } from "./execution.ts";
+import type { Admission, Caps, Grant, WantedAction } from "./admission.ts";
+import { type Draft, isRunning } from "./execution.ts";
 
 /* What the policy's word does to a pending activity. */
 
@@ -13,7 +13,8 @@ export function applyAdmission(draft: Draft, scheduledEventId: number, admission
   const decided = { ...activity, policySnapshot: admission.snapshot, decidedAttempt: activity.attempt };
   switch (admission.effect) {
     case "allow":
-      if (admission.snapshot !== activity.policySnapshot) draft.activities.set(scheduledEventId, decided);
+      if (admission.snapshot !== activity.policySnapshot)
+        draft.activities.set(scheduledEventId, { ...decided, ...outputCapOf(admission.caps), limited: admission.limited ?? false });
       draft.dueTasks.push({ type: "activity", scheduledEventId, eager: task.eager });
       return;
     case "refuse":
@@ -29,11 +30,43 @@ export function applyAdmission(draft: Draft, scheduledEventId: number, admission
         dispatched: false,
         attemptScheduledTime: admission.until,
         stamp: activity.stamp + 1,
+        limited: admission.limited ?? false,
       });
       return;
     default:
       assertNever(admission);
   }
+}
+
+/** What an attempt is permitted by a decision at dispatch. */
+export function permitAttempt(draft: Draft, activity: PendingActivity, { snapshot, caps, limited }: Permitted): void {
+  draft.activities.set(activity.scheduledEventId, {
+    ...activity,
+    policySnapshot: snapshot,
+    decidedAttempt: activity.attempt,
+    runtimeCap: caps?.startToClose ?? 0,
+    ...outputCapOf(caps),
+    limited: limited ?? false,
+  });
+}
+
+type Permitted = Extract<Admission, { effect: "allow" }>;
+
+const outputCapOf = (caps: Caps | null): Pick<PendingActivity, "outputCap" | "outputCapRule"> => ({
+  outputCap: caps?.output?.bytes ?? 0,
+  outputCapRule: caps?.output?.rule ?? "",
+});
+
+/** What a delayed attempt waited for is there: it is due now. False when it no longer waits. */
+export function endDelay(
+  draft: Draft,
+  { scheduledEventId, stamp }: { readonly scheduledEventId: number; readonly stamp: number },
+): boolean {
+  const activity = draft.activities.get(scheduledEventId);
+  if (!isRunning(draft) || activity === undefined || activity.closing || activity.dispatched || activity.stamp !== stamp) return false;
+  draft.activities.set(scheduledEventId, { ...activity, attemptScheduledTime: draft.context.now, dispatched: true });
+  draft.dueTasks.push({ type: "activity", scheduledEventId, eager: false });
+  return true;
 }
 
 /** Lets a held activity go: it is due now, and its time-outs are later by the time it was held. */

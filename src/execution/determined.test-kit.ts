@@ -104,6 +104,9 @@ const activityFields: Fields<PendingActivity> = {
   grantedJobHash: "not in history: the approval is in the ledger",
   runtimeCap: "not in history: the policy's decision is in the ledger",
   decidedAttempt: "not in history: the attempts are not either",
+  limited: "not in history: the policy's decision is in the ledger",
+  outputCap: "not in history: the policy's decision is in the ledger",
+  outputCapRule: "not in history: the policy's decision is in the ledger",
 };
 
 const timerFields: Fields<PendingTimer> = {

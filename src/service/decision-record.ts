@@ -1,5 +1,5 @@
 import type { Caps, Marks } from "../execution/admission.ts";
-import { denialFailure } from "../execution/failures.ts";
+import { denialFailure, summaryLettersMax } from "../execution/failures.ts";
 import type { Decision } from "../governance/policy/decide.ts";
 import { make } from "../protocol/codec.ts";
 import { Payload } from "../protocol/generated/temporal/api/common/v1/message.ts";
@@ -50,13 +50,12 @@ export function marksOf({ effect, ruleId, reason, snapshot, constraints }: Decis
   };
 }
 
-/** User metadata may have 400 bytes as a summary. */
-const summaryLettersMax = 120;
-
-export const capsOf = ({ constraints }: Decision): Caps | null =>
-  constraints.budgets === undefined
-    ? null
-    : { startToClose: constraints.budgets.maxRuntimeMs ?? null, attempts: constraints.budgets.maxAttempts ?? null };
+export function capsOf({ constraints: { budgets }, ruleId }: Decision): Caps | null {
+  if (budgets === undefined) return null;
+  const { maxRuntimeMs = null, maxAttempts = null, maxOutputBytes } = budgets;
+  const output = maxOutputBytes === undefined ? {} : { output: { bytes: maxOutputBytes, rule: ruleId ?? "" } };
+  return { startToClose: maxRuntimeMs, attempts: maxAttempts, ...output };
+}
 
 /** An ordinary `catch` in any SDK reads rule, reason, snapshot and remediations from the details. */
 export const denialOf = ({ ruleId, reason, snapshot, remediations }: Decision, hash: string): Failure =>

@@ -1,7 +1,7 @@
 import { present } from "../base/assert.ts";
 import { type EpochMs, toProtoTime } from "../base/time.ts";
 import { isDispatchable, startActivity, startToCloseOf } from "../execution/activity.ts";
-import { applyAdmission, scheduledAttributes, wantedActivity } from "../execution/admitted-activity.ts";
+import { applyAdmission, permitAttempt, scheduledAttributes, wantedActivity } from "../execution/admitted-activity.ts";
 import type { Draft } from "../execution/execution.ts";
 import { isRunning } from "../execution/execution.ts";
 import { failRefused } from "../execution/held-action.ts";
@@ -87,22 +87,21 @@ export function createDispatch(deps: {
     return handOutActivityTask(draft, task.scheduledEventId, poll);
   };
 
-  /** What was scheduled in this very draft has just been decided. */
+  /** What was scheduled in this very draft has just been decided; what is limited asks for room whenever a worker is about to get it. */
   const mustDecide: Dispatch["mustDecide"] = (draft, scheduledEventId) => {
     const activity = draft.activities.get(scheduledEventId);
-    return activity !== undefined && draft.base.activities.has(scheduledEventId) && kernel.needsDecision(activity);
+    if (activity === undefined) return false;
+    return activity.limited || (draft.base.activities.has(scheduledEventId) && kernel.needsDecision(activity));
   };
 
   /** Decides an attempt by the policy now in force. What it refuses fails, waits or is delayed in this very draft. */
   function isPermitted(draft: Draft, activity: PendingActivity, scheduled: HistoryEvent | null): boolean {
-    const admission = kernel.admit(wantedActivity(activity, scheduledAttributes(scheduled ?? undefined)), draft);
+    const wanted = wantedActivity(activity, scheduledAttributes(scheduled ?? undefined));
+    // Decided before under what is in force, it is here for the room it needs: the delay of its rule is over.
+    const waited = kernel.needsDecision(activity) ? {} : { waitedUnder: activity.policySnapshot };
+    const admission = kernel.admit({ ...wanted, ...waited }, draft);
     if (admission.effect === "allow") {
-      draft.activities.set(activity.scheduledEventId, {
-        ...activity,
-        policySnapshot: admission.snapshot,
-        decidedAttempt: activity.attempt,
-        runtimeCap: admission.caps?.startToClose ?? 0,
-      });
+      permitAttempt(draft, activity, admission);
       return true;
     }
     applyAdmission(draft, activity.scheduledEventId, admission, { eager: false });
@@ -251,6 +250,7 @@ export function createDispatch(deps: {
               due.eager &&
               own !== undefined &&
               own.activityTasks.length < eagerActivitiesMax &&
+              !activity.limited &&
               taskQueue === draft.started.taskQueue?.name;
             if (eager) own.activityTasks.push(handOutActivityTask(draft, scheduledEventId, own.poll));
             else
@@ -267,6 +267,7 @@ export function createDispatch(deps: {
       }
       return {
         putTasks,
+        limits: [],
         committed: () => {
           for (const { reservation, handout } of reserved) reservation.deliver(handout);
           for (const task of putTasks) matching().added(task);

@@ -6,13 +6,13 @@ const decidedKinds: ReadonlySet<ActionKind> = new Set(["activity", "workflow-sta
 /** A permission whose limits nobody holds would be a lie: what cannot be enforced is refused when the policy is loaded. */
 export function notEnforcedYet(policy: Policy): readonly string[] {
   const missing = new Set<string>();
-  if (policy.limits.length > 0) missing.add("`limits`");
-  for (const { maxConcurrentJobs } of policy.tenants.values()) if (maxConcurrentJobs !== null) missing.add("`tenants.max_concurrent_jobs`");
   for (const { match, constraints } of policy.rules) {
     for (const kind of match.kinds ?? []) if (!decidedKinds.has(kind)) missing.add(`a rule for the kind \`${kind}\``);
-    if (constraints.rates !== undefined) missing.add("`constraints.rates`");
-    if (constraints.spend !== undefined) missing.add("`constraints.spend`");
-    if (constraints.budgets?.maxConcurrentJobs !== undefined) missing.add("`constraints.budgets.max_concurrent_jobs`");
+    const counts =
+      constraints.rates !== undefined || constraints.spend !== undefined || constraints.budgets?.maxConcurrentJobs !== undefined;
+    const isOfWorkers =
+      match.kinds === undefined || match.kinds.some((kind) => kind === "activity" || kind === "job" || kind === "dag-step");
+    if (counts && !isOfWorkers) missing.add("`rates`, `spend` or `max_concurrent_jobs` for actions that no worker carries out");
   }
   return [...missing];
 }

@@ -36,7 +36,7 @@ async function open(store?: TestStore) {
     committer: createCommitter({ store: opened, metrics }),
     metrics,
     contextOf,
-    stage: () => ({ putTasks: [], committed: () => {}, failed: () => {} }),
+    stage: () => ({ putTasks: [], limits: [], committed: () => {}, failed: () => {} }),
     encodeEffects: () => [],
     noted: () => ({ approvals: [], ledger: [] }),
     committed: (parts) => committed.push(...parts.map(({ cell }) => cell.key)),

@@ -8,7 +8,7 @@ import { wakeAt } from "../execution/wake.ts";
 import type { LedgerEntry } from "../governance/ledger/ledger.ts";
 import { WorkflowExecutionStatus } from "../protocol/generated/temporal/api/enums/v1/workflow.ts";
 import { notFound, type Refusal } from "../protocol/refusal.ts";
-import type { ApprovalWrite, BacklogTask, Change, OutboxEntry, OutboxKey, RunWrite, Store, TaskKey } from "../store/store.ts";
+import type { ApprovalWrite, BacklogTask, Change, LimitsChange, OutboxEntry, OutboxKey, RunWrite, Store, TaskKey } from "../store/store.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { Committer } from "./committer.ts";
 import type { Noted } from "./safety-kernel.ts";
@@ -43,6 +43,8 @@ export type Part = {
 /** What the dispatch stage made of the tasks that became due: rows for those that must wait, and what to do when the change is on disk or is not. */
 export type Staged = {
   readonly putTasks: readonly BacklogTask[];
+  /** What the attempts that begin or end here take and give back of the policy's limits. */
+  readonly limits: readonly LimitsChange[];
   committed(): void;
   failed(): void;
 };
@@ -52,6 +54,7 @@ export type SubmitOptions<I = unknown> = {
   readonly deleteOutbox?: readonly OutboxKey[];
   readonly approvals?: readonly ApprovalWrite[];
   readonly ledger?: readonly LedgerEntry[];
+  readonly limits?: LimitsChange;
   /** Drafts of which nothing is kept but the record of what was decided on them. */
   readonly undone?: readonly Draft[];
   readonly inline?: I;
@@ -209,6 +212,7 @@ export function createRuns<I>(deps: {
       putDocuments: [],
       ledger: [...(options.ledger ?? []), ...undone, ...noted.flatMap(({ ledger }) => ledger)],
     };
+    const limits = options.limits === undefined ? staged.limits : [...staged.limits, options.limits];
     const former = parts.map(({ cell }) => cell.settled);
     const empty =
       change.runs.length +
@@ -216,12 +220,13 @@ export function createRuns<I>(deps: {
         change.deleteTasks.length +
         change.deleteOutbox.length +
         change.putApprovals.length +
-        change.ledger.length ===
+        change.ledger.length +
+        limits.length ===
       0;
     // What only memory holds still rests on what is being written.
     const written = empty
       ? Promise.all(former).then(() => (parts.some(({ cell }) => cell.broken) ? "conflict" : "committed"))
-      : committer.commit(change);
+      : committer.commit(limits.length === 0 ? change : { ...change, limits: joined(limits) });
     // INVARIANT: a cell is marked as broken before it is settled, so that whoever waited for it sees that it is.
     const outcome = written.then(
       (outcome) => {
@@ -325,6 +330,13 @@ function withSuccessors(parts: readonly Part[], newCell: (key: RunKey, state: Mu
     return [part, { cell, draft: successor, becomeCurrent: { expectedRunId: part.cell.key.runId } }];
   });
 }
+
+const joined = (limits: readonly LimitsChange[]): LimitsChange => ({
+  putHoldings: limits.flatMap(({ putHoldings }) => putHoldings),
+  deleteHoldings: limits.flatMap(({ deleteHoldings }) => deleteHoldings),
+  spend: limits.flatMap(({ spend }) => spend),
+  forgetBudgets: limits.flatMap(({ forgetBudgets }) => forgetBudgets),
+});
 
 /** Tasks that stood for a state which is over: rows of theirs must not stay behind. */
 function staleTasks({ base, core, activities, key }: Draft): readonly TaskKey[] {

@@ -1,8 +1,10 @@
+import { payloadsBytes } from "../execution/activity.ts";
 import type { Admission, Admit, WantedAction } from "../execution/admission.ts";
 import type { Draft } from "../execution/execution.ts";
 import { jobHash } from "../governance/action.ts";
 import { canonicalJson } from "../governance/canonical.ts";
 import type { LedgerEntry } from "../governance/ledger/ledger.ts";
+import { quotasOf } from "../governance/limits/limits.ts";
 import { type Decision, decide } from "../governance/policy/decide.ts";
 import { type Snapshot, unpublished } from "../governance/policy/snapshot.ts";
 import type { PendingActivity } from "../protocol/generated/holdfast/state/v1/state.ts";
@@ -10,6 +12,7 @@ import type { ApprovalWrite } from "../store/store.ts";
 import { askForApproval } from "./approval-request.ts";
 import { asksForApproval, type Gated, gated } from "./built-in/approval-gate.ts";
 import { capsOf, decisionRecord, denialOf, marksOf } from "./decision-record.ts";
+import type { Limits } from "./limits/limits.ts";
 import { actionIn } from "./wanted-action.ts";
 
 /** What decisions on the actions of a draft add to its change: one commit holds the effect, the decision and its record. */
@@ -31,7 +34,12 @@ export type SafetyKernel = {
 
 const nothingNoted: Noted = { approvals: [], ledger: [] };
 
-export function createSafetyKernel(deps: { readonly newId: () => string; readonly requirePolicy: boolean }): SafetyKernel {
+export function createSafetyKernel(deps: {
+  readonly newId: () => string;
+  readonly requirePolicy: boolean;
+  readonly limits: Pick<Limits, "reserve" | "policyChanged">;
+}): SafetyKernel {
+  const { limits } = deps;
   let snapshot = unpublished({ requirePolicy: deps.requirePolicy });
   const notes = new WeakMap<Draft, { approvals: ApprovalWrite[]; ledger: LedgerEntry[] }>();
 
@@ -45,29 +53,32 @@ export function createSafetyKernel(deps: { readonly newId: () => string; readonl
   };
 
   const judge: SafetyKernel["decide"] = (wanted, draft) => {
-    const { decision, request } = gated(withinAttempts(decide(snapshot, actionIn(wanted, draft)), wanted.attempt));
+    const { decision, request } = gated(withinSize(withinAttempts(decide(snapshot, actionIn(wanted, draft)), wanted.attempt), wanted));
     return { decision, request, jobHash: jobHash(decision.action) };
   };
 
   const admit: Admit = (wanted, draft) => {
     // Without a policy nothing is looked at, so that it costs nothing.
     if (snapshot.unpublished?.effect === "ALLOW" && !asksForApproval(wanted)) return allowedUnpublished(snapshot.hash);
-    const { decision, request, jobHash: hash } = judge(wanted, draft);
+    const judged = judge(wanted, draft);
+    const { request, jobHash: hash } = judged;
+    const { decision, until, limited, isNews } = withinLimits(judged.decision, hash, wanted, draft);
     const grant = decision.effect === "REQUIRE_APPROVAL" && wanted.grant?.jobHash === hash ? wanted.grant : null;
     const { namespaceId, runId } = draft.key;
     const { now } = draft.context;
     const note = noteOf(draft);
-    note.ledger.push({
-      namespaceId,
-      at: now,
-      kind: "decision",
-      runId,
-      body: Buffer.from(canonicalJson(decisionRecord(decision, hash, grant?.approvalId ?? null))),
-    });
+    if (isNews)
+      note.ledger.push({
+        namespaceId,
+        at: now,
+        kind: "decision",
+        runId,
+        body: Buffer.from(canonicalJson(decisionRecord(decision, hash, grant?.approvalId ?? null))),
+      });
     switch (decision.effect) {
       case "ALLOW":
       case "ALLOW_WITH_CONSTRAINTS":
-        return { effect: "allow", marks: marksOf(decision), caps: capsOf(decision), snapshot: snapshot.hash };
+        return { effect: "allow", marks: marksOf(decision), caps: capsOf(decision), snapshot: snapshot.hash, limited };
       case "DENY":
         return {
           effect: "refuse",
@@ -77,11 +88,10 @@ export function createSafetyKernel(deps: { readonly newId: () => string; readonl
           snapshot: snapshot.hash,
         };
       case "THROTTLE":
-        if (wanted.waitedUnder === snapshot.hash)
-          return { effect: "allow", marks: marksOf(decision), caps: capsOf(decision), snapshot: snapshot.hash };
-        return { effect: "delay", marks: marksOf(decision), until: now + (decision.delay ?? 0), snapshot: snapshot.hash };
+        if (until === null) return { effect: "allow", marks: marksOf(decision), caps: capsOf(decision), snapshot: snapshot.hash, limited };
+        return { effect: "delay", marks: marksOf(decision), until, snapshot: snapshot.hash, limited };
       case "REQUIRE_APPROVAL": {
-        if (grant !== null) return { effect: "allow", marks: marksOf(decision), caps: capsOf(decision), snapshot: snapshot.hash };
+        if (grant !== null) return { effect: "allow", marks: marksOf(decision), caps: capsOf(decision), snapshot: snapshot.hash, limited };
         const asked = askForApproval(wanted, draft, { id: deps.newId(), decision, request, jobHash: hash });
         note.approvals.push(asked.write);
         note.ledger.push(...asked.ledger);
@@ -89,6 +99,36 @@ export function createSafetyKernel(deps: { readonly newId: () => string; readonl
       }
     }
   };
+
+  /**
+   * What the limits make of a decision: of an activity that a worker is about to get. Before that they are only asked for, so that what
+   * waits in a backlog takes no room from what could happen.
+   */
+  function withinLimits(decision: Decision, hash: string, wanted: WantedAction, draft: Draft): Limited {
+    const isThrottled = decision.effect === "THROTTLE" && wanted.waitedUnder !== snapshot.hash;
+    const until = isThrottled ? draft.context.now + (decision.delay ?? 0) : null;
+    const permits =
+      decision.effect !== "DENY" &&
+      (decision.effect !== "REQUIRE_APPROVAL" || wanted.grant?.jobHash === hash) &&
+      wanted.kind === "activity";
+    const quotas = permits ? quotasOf(snapshot, decision) : [];
+    if (quotas.length === 0) return { decision, until, limited: false, isNews: true };
+    if (isThrottled || wanted.scheduledEventId === 0) return { decision, until, limited: true, isNews: true };
+    const reserved = limits.reserve(quotas, wanted, draft);
+    switch (reserved.outcome) {
+      case "passes":
+        return { decision, until, limited: true, isNews: true };
+      case "denied":
+        return { decision: { ...decision, effect: "DENY", reason: reserved.reason }, until, limited: true, isNews: true };
+      case "waits":
+        return {
+          decision: { ...decision, effect: "THROTTLE", reason: reserved.reason },
+          until: reserved.until,
+          limited: true,
+          isNews: reserved.isNews,
+        };
+    }
+  }
 
   return {
     admit,
@@ -99,6 +139,7 @@ export function createSafetyKernel(deps: { readonly newId: () => string; readonl
     snapshot: () => snapshot,
     enforce: (next) => {
       snapshot = next;
+      limits.policyChanged();
     },
   };
 }
@@ -108,6 +149,19 @@ function withinAttempts(decision: Decision, attempt: number): Decision {
   const max = decision.constraints.budgets?.maxAttempts ?? Number.POSITIVE_INFINITY;
   if (decision.effect === "DENY" || attempt <= max) return decision;
   return { ...decision, effect: "DENY", reason: `attempt ${attempt}, and at most ${max} are permitted: ${decision.reason}` };
+}
+
+/** `until` is when a throttled action is decided again, null when it has waited; `isNews` whether the ledger does not know it yet. */
+type Limited = { readonly decision: Decision; readonly until: number | null; readonly limited: boolean; readonly isNews: boolean };
+
+/** What a worker would be given must not be larger than the policy permits. */
+function withinSize(decision: Decision, { input }: WantedAction): Decision {
+  const max = decision.constraints.budgets?.maxInputBytes;
+  if (max === undefined || decision.effect === "DENY") return decision;
+  const bytes = payloadsBytes(input);
+  return bytes <= max
+    ? decision
+    : { ...decision, effect: "DENY", reason: `the input has ${bytes} bytes, and at most ${max} are permitted: ${decision.reason}` };
 }
 
 const allowedUnpublished = (hash: string): Admission => ({ effect: "allow", marks: null, caps: null, snapshot: hash });

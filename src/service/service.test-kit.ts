@@ -9,6 +9,7 @@ import { silentLog } from "../telemetry/log.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
 import type { Clock } from "./clock.ts";
 import { type Core, type CoreOptions, startCore } from "./core.ts";
+import type { Limits } from "./limits/limits.ts";
 import type { Caller } from "./services.ts";
 
 // What the tests of this folder share: a clock that a test moves, a store that fails or waits when it is told to, and a whole core.
@@ -100,6 +101,9 @@ export async function openTestStore(): Promise<TestStore> {
     },
   };
 }
+
+/** No limits to hold: for kernels without a core. */
+export const unlimited: Pick<Limits, "reserve" | "policyChanged"> = { reserve: () => ({ outcome: "passes" }), policyChanged: () => {} };
 
 /** A caller that waits as long as it takes. */
 export const patient: Caller = { clientName: "", clientVersion: "", deadline: null, signal: new AbortController().signal };

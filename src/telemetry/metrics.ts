@@ -24,6 +24,9 @@ export type Metrics = {
   readonly workflowTaskFailures: Counter<["cause"]>;
   /** `outcome` is `completed`, `failed`, `timed-out` or `canceled`. */
   readonly activityAttempts: Counter<["outcome"]>;
+  /** `limit` is `rate`, `concurrency`, `breaker` or `spend`; `outcome` is `throttled` or `denied`. */
+  readonly actionsLimited: Counter<["limit", "outcome"]>;
+  readonly breakersOpen: Gauge;
   readonly databaseBytes: Gauge;
   /** All of it for Prometheus. */
   render(): string;
@@ -71,6 +74,11 @@ export function createMetrics(): Metrics {
     runsCached: gauge("holdfast_runs_cached", "Runs held in memory.", []),
     workflowTaskFailures: counter("holdfast_workflow_task_failures_total", "Workflow tasks that failed.", ["cause"]),
     activityAttempts: counter("holdfast_activity_attempts_total", "Activity attempts that ended.", ["outcome"]),
+    actionsLimited: counter("holdfast_actions_limited_total", "Actions that a limit of the policy made wait or denied.", [
+      "limit",
+      "outcome",
+    ]),
+    breakersOpen: gauge("holdfast_breakers_open", "Circuit breakers that are open or half-open.", []),
     databaseBytes: gauge("holdfast_database_bytes", "Size of the database on disk.", []),
     render: registry.render,
   };

@@ -26,6 +26,8 @@ export const ledgerKinds = [
   "administration",
   "refusal",
   "checkpoint",
+  /** A circuit breaker opened, was tried or closed. */
+  "breaker-changed",
 ] as const;
 export type LedgerKind = (typeof ledgerKinds)[number];
 

@@ -12,7 +12,7 @@ import { createMetrics } from "../../telemetry/metrics.ts";
 import { serverNamespaceId } from "../audit.ts";
 import { createCommitter } from "../committer.ts";
 import { createSafetyKernel } from "../safety-kernel.ts";
-import { manualClock } from "../service.test-kit.ts";
+import { manualClock, unlimited } from "../service.test-kit.ts";
 import { type BundleSource, type Signing, unsignedAllowed } from "./bundle-source.ts";
 import { createPolicies, type Policies, type Publish, type SaveBundle } from "./policies.ts";
 import { createPublisher } from "./publisher.ts";
@@ -35,7 +35,7 @@ async function open(given: { path?: string; files?: readonly BundleSource[]; sig
   const { path = ":memory:", files = [], signing = unsignedAllowed } = given;
   const store = await openSqlite({ path });
   stores.push(store);
-  const kernel = createSafetyKernel({ newId: randomUUID, requirePolicy: false });
+  const kernel = createSafetyKernel({ newId: randomUUID, requirePolicy: false, limits: unlimited });
   const committer = createCommitter({ store, metrics: createMetrics() });
   const clock = manualClock();
   const publisher = createPublisher({ store, committer, kernel, clock, log: silentLog, signing });

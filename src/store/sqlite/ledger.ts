@@ -26,6 +26,7 @@ const kindNumbers: { readonly [K in LedgerKind]: number } = {
   administration: 8,
   refusal: 9,
   checkpoint: 10,
+  "breaker-changed": 11,
 };
 const kindNames = new Map(Object.entries(kindNumbers).map(([kind, number]) => [number, kind as LedgerKind]));
 

@@ -44,9 +44,17 @@ export const isPolicyDenied = (error: unknown): boolean => denialOf(error) !== n
 const permissionDenied = 7;
 const depthMax = 20;
 
+/** As far as the detail tells, or else the message. */
 function denialFrom(detail: unknown, message: unknown): Denial {
   const said: Partial<Denial> = isObject(detail) ? detail : {};
-  return { rule: null, reason: String(message ?? ""), snapshot: "", remediations: [], ...said };
+  return { ...denialInText(String(message ?? "")), ...said };
+}
+
+/** What the server says where no failure can carry a denial. */
+function denialInText(text: string): Denial {
+  const [, rule = null, reason = text, snapshot = ""] =
+    /is denied(?: by rule `([^`]*)`)?: (.*) \(policy snapshot (\w*)\)$/s.exec(text) ?? [];
+  return { rule, reason, snapshot, remediations: [] };
 }
 
 const isObject = (value: unknown): value is { readonly [key: string]: unknown } => typeof value === "object" && value !== null;

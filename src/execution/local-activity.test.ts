@@ -69,6 +69,15 @@ test.each(["core_patch", "Version", "SideEffect", "MutableSideEffect", "mine"])(
   expect(admit.asked).toEqual([]);
 });
 
+test("a local activity that its worker has refused itself is not decided again", () => {
+  const admit = noting(refuse);
+  const run = startTestRun({}, { admit });
+  const failure = denialFailure({ rule: "no-charges", reason: "no charges", snapshot: "s1", remediations: [] });
+  const details = { data: payloads({ activity_type: "Charge" }) };
+  expect(run.step([command("recordMarker", { markerName: "core_local_activity", details, failure })])).toBe(null);
+  expect(admit.asked).toEqual([]);
+});
+
 describe("a refused local activity", () => {
   const refusal = {
     kind: "invalid-argument",

@@ -2,9 +2,11 @@ import { assert } from "../base/assert.ts";
 import type { Command } from "../protocol/generated/temporal/api/command/v1/message.ts";
 import type { Payloads } from "../protocol/generated/temporal/api/common/v1/message.ts";
 import { WorkflowTaskFailedCause } from "../protocol/generated/temporal/api/enums/v1/failed_cause.ts";
+import type { Failure } from "../protocol/generated/temporal/api/failure/v1/message.ts";
 import { denialText, type WantedAction } from "./admission.ts";
 import type { CommandRefusal } from "./commands/command.ts";
 import type { Draft } from "./execution.ts";
+import { policyDenied } from "./failures.ts";
 
 /* Local activities: their worker runs them without asking, and leaves a marker each. */
 
@@ -44,9 +46,10 @@ export function refusedLocalActivity(draft: Draft, commands: readonly Command[])
   if (admit === undefined) return null;
   for (const { attributes } of commands) {
     if (attributes?.$case !== "recordMarkerCommandAttributes") continue;
-    const { markerName, details, header } = attributes.value;
+    const { markerName, details, header, failure } = attributes.value;
     const activity = readers.get(markerName)?.(details);
-    if (activity === undefined) continue;
+    // A worker that asked beforehand and was refused has not run it: its code reads the denial.
+    if (activity === undefined || isDenial(failure)) continue;
     const wanted: WantedAction = {
       kind: "local-activity",
       name: activity.type,
@@ -68,6 +71,9 @@ export function refusedLocalActivity(draft: Draft, commands: readonly Command[])
   }
   return null;
 }
+
+const isDenial = (failure: Failure | undefined): boolean =>
+  failure?.failureInfo?.$case === "applicationFailureInfo" && failure.failureInfo.value.type === policyDenied;
 
 /** The first payload as JSON; undefined if it is none. */
 function json(payloads: Payloads | undefined): unknown {

@@ -13,17 +13,18 @@ import {
   idempotencyKey,
   reportUsage,
 } from "@holdfast/sdk/activity";
-import { acting, holdfastInterceptor } from "@holdfast/sdk/client";
+import { acting, denialOf, holdfastInterceptor } from "@holdfast/sdk/client";
 import { holdfastPlugin, remoteKernel } from "@holdfast/sdk/worker";
 import type { ActionFields } from "@holdfast/sdk/workflow";
 import { activityInfo } from "@temporalio/activity";
 import { Client } from "@temporalio/client";
 import { METADATA_ENCODING_KEY, type Payload, type PayloadCodec } from "@temporalio/common";
 import type { temporal } from "@temporalio/proto";
+import type { WorkerOptions } from "@temporalio/worker";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Holdfast } from "../../src/main.ts";
 import { causesOf, eventNamed, rejectionOf, setup, unique, until, workflowsPath } from "./kit.ts";
-import { type Activities, askPeople, governedCall, governedChild, localCall, nestedCall, plainCall } from "./workflows/sdk.ts";
+import { type Activities, askPeople, type Call, governedCall, governedChild, localCall, nestedCall, plainCall } from "./workflows/sdk.ts";
 
 // What @holdfast/sdk says and hears, between the published Temporal SDK and a server with a policy.
 
@@ -56,6 +57,15 @@ rules:
     match: { actor_ids: [ops-agent] }
     decision: deny
     reason: the agent only looks
+  - id: a-person-first
+    match: { names: [hold] }
+    decision: require_approval
+    reason: held by a person
+  - id: slowly
+    match: { names: [slow] }
+    decision: throttle
+    delay: 3s
+    reason: not so fast
   - id: within-bounds
     match: { names: [probe, think] }
     decision: allow_with_constraints
@@ -65,6 +75,14 @@ rules:
       toolchain: { allowed_tools: [git] }
       diff: { max_lines: 2, deny_path_globs: ["secrets/*"] }
       budgets: { max_output_bytes: 200 }
+  - id: no-sneaking
+    match: { kinds: [local-activity], names: [sneak] }
+    decision: deny
+    reason: nobody sneaks
+  - id: closed-environment
+    match: { labels: { env: forbidden } }
+    decision: deny
+    reason: this environment is closed
   - id: no-peeking
     match: { topics: [local.secret] }
     decision: deny
@@ -99,6 +117,15 @@ const activities: Activities = {
     checkBudget({ tokens: 1_000_000 });
     reportUsage({ tokens: 20 });
     return prompt;
+  },
+  hold: async (what) => {
+    ran.push(`hold ${what}`);
+  },
+  slow: async (what) => {
+    ran.push(`slow ${what}`);
+  },
+  sneak: async (where) => {
+    ran.push(`sneak ${where}`);
   },
   peek: async (what) => {
     ran.push(`peek ${what} ${activityInfo().attempt}`);
@@ -275,6 +302,11 @@ describe("with a server that decides", () => {
     expect(ran).toContain("peek weather 1");
     expect(ran).not.toContain("peek secret 1");
   });
+  test("… and the server, which sees its marker, lets its denial stand", async () => {
+    const denied = await compat.start(localCall, { args: [{ name: "sneak", with: "in" }, {}] });
+    expect(await denied.result()).toMatchObject({ denial: { rule: "no-sneaking" } });
+    expect(ran).not.toContain("sneak in");
+  });
   test("without an answer no local activity runs", async () => {
     const taskQueue = unique("unanswered");
     await compat.runWorker({
@@ -305,6 +337,20 @@ describe("with a server that decides", () => {
       v: 1,
       labels: { env: "prod" },
     });
+  });
+
+  test("a denied start is read by the same function", async () => {
+    const failure = await rejectionOf(acting({ labels: { env: "forbidden" } }, () => compat.start(governedChild)));
+    expect(denialOf(failure)).toEqual({
+      rule: "closed-environment",
+      reason: "this environment is closed",
+      snapshot: expect.stringMatching(/^[0-9a-f]{64}$/),
+      remediations: [],
+    });
+  });
+  test("… and so is a denied child", async () => {
+    const handle = await compat.start(governedChild, { args: ["forbidden"] });
+    expect(await handle.result()).toMatchObject({ denial: { rule: "closed-environment", reason: "this environment is closed" } });
   });
 
   test("a worker without the plugin says so instead of losing what was said", async () => {
@@ -341,6 +387,80 @@ describe("with a server that decides", () => {
     const { id } = await until(async () => (await approvals("")).items.find(({ workflow_id }) => workflow_id === handle.workflowId));
     await approvals(`/${id}/${verdict}`, { reason: "not today" });
     expect(await handle.result()).toMatchObject({ ...end, approvalId: id });
+  });
+});
+
+describe("with another server that only decides", () => {
+  let kernel: Holdfast;
+  const worker = (address: string): Partial<WorkerOptions> => ({
+    taskQueue: unique("remote"),
+    workflowsPath: workflowsPath("sdk"),
+    interceptors: { activity: [remoteKernel({ address, timeoutMs: 2_000 })] },
+  });
+  const compat = setup({ workflows: "sdk", activities, worker: null });
+  beforeAll(async () => {
+    kernel = await Holdfast.start({ db: ":memory:", port: 0, httpPort: 0, log: { level: "error" }, policy: [policyFile] });
+  });
+  afterAll(() => kernel.stop());
+  const httpAddress = () => kernel.httpAddress ?? "";
+
+  test("what it allows runs, what it denies does not", async () => {
+    const options = worker(httpAddress());
+    await compat.runWorker(options);
+    const start = (call: Call) => compat.start(plainCall, { taskQueue: options.taskQueue ?? "", args: [call] });
+    expect(await (await start({ name: "restart", with: "search" })).result()).toBe("restarted search");
+    expect(await (await start({ name: "restart", with: "ledger" })).result()).toMatchObject({ denial: { rule: "ledger-stays" } });
+    expect(await (await start({ name: "probe", with: { kind: "tool", value: "rm" } })).result()).toMatchObject({
+      denial: { rule: "within-bounds", reason: "the tool `rm` is not allowed" },
+    });
+    expect(await (await start({ name: "probe", with: { kind: "write", value: "open/new.txt" } })).result()).toMatch(/new\.txt$/);
+    expect(ran).not.toContain("restart ledger");
+  });
+
+  test("call sites speak to it as to the server's own", async () => {
+    const { taskQueue = "", ...options } = worker(httpAddress());
+    await compat.runWorker({
+      ...options,
+      taskQueue,
+      interceptors: {},
+      plugins: [holdfastPlugin({ kernel: { address: httpAddress() }, asks: "all-activities" })],
+    });
+    const args: Parameters<typeof governedCall> = [
+      { name: "restart", with: "checkout" },
+      { topic: "job.restart", labels: { env: "prod" } },
+    ];
+    const handle = await compat.start(governedCall, { taskQueue, args });
+    expect(await handle.result()).toMatchObject({ denial: { rule: "production" } });
+  });
+
+  test.each([
+    ["an approval", { name: "hold", with: "on" }, "PolicyApprovalRequired", "held by a person", 60],
+    ["a moment later", { name: "slow", with: "down" }, "PolicyThrottled", "not so fast", 3],
+  ] as const)("what needs %s fails this attempt, and comes again", async (_what, call, type, message, delaySeconds) => {
+    const options = worker(httpAddress());
+    await compat.runWorker(options);
+    const handle = await compat.start(plainCall, { taskQueue: options.taskQueue ?? "", args: [call] });
+    const pending = await until(async () => (await handle.describe()).raw.pendingActivities?.find(({ lastFailure }) => lastFailure));
+    expect(pending.lastFailure).toMatchObject({ message, applicationFailureInfo: { type, nonRetryable: false } });
+    expect(Number(pending.lastFailure?.applicationFailureInfo?.nextRetryDelay?.seconds)).toBe(delaySeconds);
+    expect(ran.filter((line) => line.startsWith(call.name))).toEqual([]);
+    await handle.terminate();
+  });
+
+  test("without an answer nothing runs", async () => {
+    const deaf = createServer(() => {});
+    await new Promise<void>((resolve) => deaf.listen(0, "127.0.0.1", resolve));
+    for (const address of ["127.0.0.1:1", `127.0.0.1:${(deaf.address() as AddressInfo).port}`]) {
+      const options = worker(address);
+      await compat.runWorker(options);
+      const handle = await compat.start(plainCall, { taskQueue: options.taskQueue ?? "", args: [{ name: "restart", with: "nothing" }] });
+      const pending = await until(async () => (await handle.describe()).raw.pendingActivities?.find(({ lastFailure }) => lastFailure));
+      expect(pending.lastFailure?.applicationFailureInfo?.type).toBe("PolicyUnavailable");
+      await handle.terminate();
+    }
+    deaf.closeAllConnections();
+    await new Promise((resolve) => deaf.close(resolve));
+    expect(ran).not.toContain("restart nothing");
   });
 });
 

@@ -6,6 +6,9 @@ export type Activities = {
   probe(wanted: Probe): Promise<string>;
   think(prompt: string): Promise<string>;
   peek(what: string): Promise<string>;
+  sneak(where: string): Promise<void>;
+  hold(what: string): Promise<void>;
+  slow(what: string): Promise<void>;
 };
 
 /** What an activity is to try. */
@@ -46,8 +49,8 @@ export async function child(): Promise<string> {
   return "child";
 }
 
-export async function governedChild(): Promise<unknown> {
-  return orDenial(() => acting({ labels: { env: "prod" } }, () => executeChild(child)));
+export async function governedChild(env = "prod"): Promise<unknown> {
+  return orDenial(() => acting({ labels: { env } }, () => executeChild(child)));
 }
 
 export async function governedSignal(workflowId: string): Promise<unknown> {

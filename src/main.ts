@@ -5,9 +5,9 @@ import { type Config, type ConfigValues, resolveConfig, type SearchAttributeType
 import { startHttpEdge } from "./edge/http/server.ts";
 import { startTemporalEdge } from "./edge/temporal/server.ts";
 import { IndexedValueType } from "./protocol/generated/temporal/api/enums/v1/common.ts";
+import { readCheckpointOptions } from "./service/checkpoint-options.ts";
 import { createSystemClock } from "./service/clock.ts";
 import { startCore } from "./service/core.ts";
-import { readCheckpointOptions } from "./service/checkpoint-options.ts";
 import { readSigning } from "./service/policy/signing.ts";
 import { createSkippingClock } from "./service/skipping-clock.ts";
 import { createTestServices } from "./service/test-service.ts";
@@ -68,9 +68,9 @@ async function start(config: Config): Promise<Holdfast> {
     // A test that skips a month still wants to read what happened before.
     retention: skipping === null,
     requirePolicy: config.requirePolicy,
-    notify: config.notify,
     policy: { files: config.policy, signing: signing.value },
     ...(checkpoints.value === null ? {} : { checkpoints: checkpoints.value }),
+    notify: { ...config.notify, approvals: config.approvals.notify },
     ...(skipping === null ? {} : { onCommit: skipping.consider }),
   }).catch(async (error: unknown) => {
     await store.close();

@@ -105,6 +105,7 @@ describe("what is wrong is said with its source, key and expectation", () => {
     ],
     [{ notify: { channels: { ops: "ftp://x" } } }, '--notify-channels-ops: expected an http or https URL, not "ftp://x"'],
     [{ notify: { allowPrivate: [1] } }, "--notify-allowPrivate: expected true, false or a list of hosts, not [1]"],
+    [{ approvals: { notify: "ops" } }, "--approvals-notify: `ops` is not one of `notify.channels` (none)"],
     [{ notify: { chanels: {} } }, "--notify-chanels: unknown key, did you mean `channels`?"],
     [{ namespaces: [{ name: "" }] }, '--namespaces-0-name: expected a name, not ""'],
     [{ prot: 1 }, "--prot: unknown key, did you mean `port`?"],

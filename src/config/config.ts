@@ -31,6 +31,8 @@ export type Config = {
   readonly requirePolicySignature: boolean;
   readonly checkpoints: CheckpointConfig;
   readonly notify: NotifyConfig;
+  /** The channel of `notify` that hears of approvals when they are asked for or escalate, null for none. */
+  readonly approvals: { readonly notify: string | null };
   readonly log: { readonly level: LogLevel; readonly format: LogFormat };
   readonly limits: Limits & EdgeLimits;
   readonly longPoll: LongPoll;
@@ -99,6 +101,7 @@ export const defaultConfig: Config = {
   policyKeys: [],
   requirePolicySignature: false,
   checkpoints: { key: null, interval: hourMs, file: null },
+  approvals: { notify: null },
   notify: { channels: {}, signingKey: null, allowPrivate: false, timeout: 10 * secondMs },
   log: { level: "info", format: "json" },
   limits: { ...defaultLimits, grpcReceiveBytes: 4 * 2 ** 20, openPolls: 20_000 },
@@ -123,7 +126,13 @@ export function resolveConfig(layers: readonly ConfigLayer[]): Result<Config, re
   merge(merged, { values: defaultConfig, nameOf: (path) => path.join(".") }, origins);
   for (const layer of layers) merge(merged, layer, origins);
   const parsed = schema.safeParse(merged, { reportInput: true });
-  return parsed.success ? ok(parsed.data) : err(parsed.error.issues.flatMap((issue) => sentences(issue, origins)));
+  if (!parsed.success) return err(parsed.error.issues.flatMap((issue) => sentences(issue, origins)));
+  const { approvals, notify } = parsed.data;
+  if (approvals.notify !== null && !Object.hasOwn(notify.channels, approvals.notify)) {
+    const known = Object.keys(notify.channels).join(", ") || "none";
+    return err([`${nameOf(["approvals", "notify"], origins)}: \`${approvals.notify}\` is not one of \`notify.channels\` (${known})`]);
+  }
+  return ok(parsed.data);
 }
 
 /** Keys that lead to one value each, as paths: what files, environment and flags may set. */
@@ -173,6 +182,7 @@ const webhookUrl = setting("an http or https URL", (value) => {
   const url = filledText(value);
   return url !== undefined && URL.canParse(url) && /^https?:$/.test(new URL(url).protocol) ? url : undefined;
 });
+const channelOrNull = setting("one of `notify.channels`", (value) => (value === null ? null : filledText(value)));
 const secretOrNull = setting("a text", (value) => (value === null ? null : filledText(value)));
 const hosts = setting("true, false or a list of hosts", (value) => {
   const listed = Array.isArray(value) && value.every((host): host is string => filledText(host) !== undefined) ? value : undefined;
@@ -191,15 +201,16 @@ const schema = z.strictObject({
   searchAttributes: z.record(z.string(), oneOf(searchAttributeTypes), { error: "expected a mapping of names to types" }),
   policy: z.array(text("a file name"), { error: "expected a list of policy files" }),
   requirePolicy: boolean,
+  policyKeys: z.array(text("a public key, or the name of a file with one"), { error: "expected a list of public keys" }),
+  requirePolicySignature: boolean,
+  checkpoints: z.strictObject({ key: fileOrNull, interval: duration, file: fileOrNull }),
+  approvals: z.strictObject({ notify: channelOrNull }),
   notify: z.strictObject({
     channels: z.record(z.string(), webhookUrl, { error: "expected a mapping of names to URLs" }),
     signingKey: secretOrNull,
     allowPrivate: hosts,
     timeout: duration,
   }),
-  policyKeys: z.array(text("a public key, or the name of a file with one"), { error: "expected a list of public keys" }),
-  requirePolicySignature: boolean,
-  checkpoints: z.strictObject({ key: fileOrNull, interval: duration, file: fileOrNull }),
   log: z.strictObject({ level: oneOf(logLevels), format: oneOf(logFormats) }),
   limits: z.strictObject({
     blobSizeError: bytes,

@@ -25,8 +25,9 @@ import { type Approvals, createApprovals } from "./approvals.ts";
 import { type Audit, createAudit } from "./audit.ts";
 import { approval } from "./built-in/approval.ts";
 import { approvalActivity } from "./built-in/approval-gate.ts";
+import { type ApprovalNotices, committingNotices, startApprovalNotices } from "./built-in/approval-notices.ts";
 import { createBuiltInWorker } from "./built-in/built-in-worker.ts";
-import type { Channels } from "./built-in/notification.ts";
+import { type Channels, webhookUrl } from "./built-in/notification.ts";
 import { notify, notifyActivity } from "./built-in/notify.ts";
 import { exceptServerTaskQueue } from "./built-in/server-task-queue.ts";
 import { createWebhooks, type WebhookOptions } from "./built-in/webhook.ts";
@@ -40,7 +41,6 @@ import { createEffects } from "./effects.ts";
 import type { Engine, LongPoll } from "./engine.ts";
 import { getWorkflowExecutionHistory, getWorkflowExecutionHistoryReverse } from "./get-workflow-execution-history.ts";
 import { createKeyedLock } from "./keyed-lock.ts";
-import { createLimits, type Limits as PolicyLimits } from "./limits/limits.ts";
 import {
   countWorkflowExecutions,
   listClosedWorkflowExecutions,
@@ -99,7 +99,11 @@ export type CoreOptions = {
   /** Policy files that are in force beside what was published, and whose signatures bundles need. */
   readonly policy?: { readonly files: readonly string[]; readonly signing: Signing };
   /** Where notifications may go, and how. */
-  readonly notify?: WebhookOptions & { readonly channels: Channels };
+  readonly notify?: WebhookOptions & {
+    readonly channels: Channels;
+    /** The channel that hears of approvals when they are asked for or escalate, null for none. */
+    readonly approvals: string | null;
+  };
   /** Told after each commit. */
   readonly onCommit?: () => void;
 };
@@ -111,8 +115,6 @@ export type Core = {
   readonly kernel: SafetyKernel;
   readonly approvals: Approvals;
   readonly audit: Audit;
-  /** What the policy's limits have let through, and how much room is left. */
-  readonly policyLimits: Pick<PolicyLimits, "list">;
   /** Bundles and publications. */
   readonly policies: Policies;
   readonly checkpoints: Checkpoints;
@@ -137,24 +139,17 @@ export type Core = {
 export async function startCore(options: CoreOptions): Promise<Core> {
   const { store, clock, log, metrics, limits, newId } = options;
   const namespaces = createNamespaces({ store, newId });
-  const committer = createCommitter({ store, metrics });
+  const notifyOptions = options.notify ?? { channels: {}, approvals: null, signingKey: null, allowPrivate: false, timeout: 10 * secondMs };
+  const noticesUrl = webhookUrl(notifyOptions.channels[notifyOptions.approvals ?? ""] ?? "");
+  const groups = createCommitter({ store, metrics });
+  let notices: ApprovalNotices | null = null;
+  const committer = noticesUrl === null ? groups : committingNotices(groups, () => notices?.added());
   const startLock = createKeyedLock();
   const queries: Engine["queries"] = new Map();
   /** Runs with work for workers; only a clock that skips time asks. */
   const busy = options.onCommit === undefined ? null : new Set<string>();
 
-  const policyLimits = createLimits({
-    store,
-    clock,
-    metrics,
-    log: log.child("limits"),
-    change: async (run, request) => {
-      const changed = await runs.transact(run, (draft) => ok(request(draft)));
-      return changed.ok && changed.value;
-    },
-    record: (change) => runs.submit([], change),
-  });
-  const kernel = createSafetyKernel({ newId, requirePolicy: options.requirePolicy ?? false, limits: policyLimits });
+  const kernel = createSafetyKernel({ newId, requirePolicy: options.requirePolicy ?? false });
 
   const contextOf = (namespaceId: string): Context => {
     const entry = namespaces.byId(namespaceId);
@@ -212,7 +207,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     committer,
     metrics,
     contextOf,
-    stage: policyLimits.following(dispatch.stage),
+    stage: dispatch.stage,
     encodeEffects: (draft) => transfer.encode(draft),
     noted: kernel.noted,
     committed: (parts, outbox) => {
@@ -252,7 +247,6 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   const publisher = createPublisher({ store, committer, kernel, clock, log: policyLog, signing });
 
   await namespaces.recover(options.namespaces);
-  await policyLimits.recover();
   // Before anything is decided.
   const policyFiles = await enforcePolicyFiles(files, { publisher, signing, log: policyLog });
   if (!policyFiles.ok) throw new Error(policyFiles.error.join("\n"));
@@ -284,7 +278,9 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     directQueries: new Map(),
   };
 
-  const notifyOptions = options.notify ?? { channels: {}, signingKey: null, allowPrivate: false, timeout: 10 * secondMs };
+  const post = createWebhooks(notifyOptions);
+  if (noticesUrl !== null)
+    notices = startApprovalNotices({ store, committer: groups, namespaces, url: noticesUrl, post, log: log.child("notices") });
   const builtInWorker = createBuiltInWorker({
     matching,
     namespaces,
@@ -298,7 +294,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     },
     activities: {
       [approvalActivity]: approval(engine),
-      [notifyActivity]: notify({ channels: notifyOptions.channels, post: createWebhooks(notifyOptions) }),
+      [notifyActivity]: notify({ channels: notifyOptions.channels, post }),
     },
   });
 
@@ -308,7 +304,6 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     record: (entry) => runs.submit([], { ledger: [entry] }),
     approvals: createApprovals({ store, clock, runs, namespaces, kernel }),
     audit: createAudit({ store, namespaces }),
-    policyLimits,
     checkpoints,
     policies: createPolicies({ store, committer, publisher, clock, signing, files: new Set(files.map(bundleIdOf)) }),
     isBusy: () => (busy !== null && busy.size > 0) || !transfer.idle,
@@ -320,7 +315,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     },
     stop: async () => {
       matching.drain();
-      await builtInWorker.stop();
+      await Promise.all([builtInWorker.stop(), notices?.stop()]);
       wakes.stop();
       transfer.stop();
       stopRetention();

@@ -29,6 +29,7 @@ import {
   startedActivity,
 } from "./activity.ts";
 import type { Admit } from "./admission.ts";
+import { startAdmitted, startedEventId } from "./admitted-start.ts";
 import { childClosed, childStarted, childStartFailed, childToStart } from "./child.ts";
 import { terminateRun } from "./close.ts";
 import { respondWorkflowTaskCompleted, respondWorkflowTaskFailed } from "./complete-workflow-task.ts";
@@ -58,7 +59,8 @@ import { externalCancelDone, externalSignalDone } from "./external.ts";
 import { pendingAction, unansweredHolds } from "./held-action.ts";
 import { isHeldBack } from "./outgoing.ts";
 import { requestCancel, signal } from "./signal.ts";
-import { startedAttributes, startRun } from "./start.ts";
+import { startedAttributes } from "./start.ts";
+import { waitsToBegin } from "./start-gate.ts";
 import { decodeRun, encodeTransition } from "./stored-run.ts";
 import { admitUpdate, sendUpdates, updateStatus } from "./update.ts";
 import { wake, wakeAt } from "./wake.ts";
@@ -151,6 +153,8 @@ const start = fc.record({
   delay: seldom(duration, 0),
   retries: fc.boolean(),
   bufferedEvents: fc.constantFrom(3, 100),
+  /** What the policy says of the start. */
+  begins: seldom(fc.constantFrom("hold" as const, "hold for a while" as const, "delay" as const), "allow" as const),
   /** What the policy says, decision after decision, and from the first on again. */
   policy: fc.oneof(
     fc.constant(["allow"] as const),
@@ -207,8 +211,9 @@ function play(options: Start, steps: readonly Step[]): readonly Driven[] {
   let ids = 0;
   let signals = 0;
   let decisions = 0;
-  const admit: Admit = ({ grant }) => {
-    const effect = grant === null ? options.policy[decisions++ % options.policy.length] : "allow";
+  const admit: Admit = ({ kind, grant, waitedUnder }) => {
+    const first = kind === "workflow-start" && waitedUnder === undefined;
+    const effect = grant !== null ? "allow" : first ? options.begins : options.policy[decisions++ % options.policy.length];
     const decided = { marks: null, caps: null, snapshot: "s1" };
     switch (effect) {
       case "refuse":
@@ -383,7 +388,8 @@ function play(options: Start, steps: readonly Step[]): readonly Driven[] {
     },
     vote: ({ nth: n, grants }) => {
       const { activities, children, externalSignals, externalCancels } = run.state;
-      const all = [activities, children, externalSignals, externalCancels].flatMap((actions): number[] => [...actions.keys()]);
+      const ofWorkers = [activities, children, externalSignals, externalCancels].flatMap((actions): number[] => [...actions.keys()]);
+      const all = [startedEventId, ...ofWorkers];
       tell((draft) => {
         const action = pick(
           all.map((id) => pendingAction(draft, id)).filter((found) => found?.hold !== undefined),
@@ -439,7 +445,8 @@ function startRunOf(options: Start, context: Context): Draft {
   });
   const started = startedAttributes(key, asked, context);
   assert(started.ok, "a test starts what may be started");
-  const draft = startRun(key, started.value, context, { requestId: "start" });
+  const { draft, refused } = startAdmitted(key, started.value, context, { requestId: "start" });
+  assert(refused === null, "a test starts what the policy permits");
   scheduleWorkflowTask(draft);
   return draft;
 }
@@ -567,7 +574,12 @@ function holds(run: Driven, context: Context): void {
   const waiting = [state.activities, state.children, state.externalSignals, state.externalCancels].flatMap((actions) =>
     [...actions.values()].flatMap((action) => ("hold" in action ? action.hold : action.clearance?.hold)?.approvalId ?? []),
   );
-  expect(new Set(waiting)).toEqual(run.approvals);
+  expect(new Set([...waiting, ...(state.core.startGate?.hold === undefined ? [] : [state.core.startGate.hold.approvalId])])).toEqual(
+    run.approvals,
+  );
+
+  // Nothing leaves a run that may not begin yet.
+  if (waitsToBegin(state.core)) expect([state.core.workflowTask, state.activities.size]).toEqual([undefined, 0]);
 
   // Between the start of a workflow task and its end nothing else gets an id.
   for (const [index, { eventType }] of history.entries()) {

@@ -22,13 +22,14 @@ export type Victim = {
 const readyMsMax = 15_000;
 const beside = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
-export const startServer = (port: number, { database, serverLog }: Files): Promise<Victim> =>
+export const startServer = (port: number, { database, serverLog }: Files, options: readonly string[] = ["--headless"]): Promise<Victim> =>
   startVictim(async () => {
     const server = startChild({
       name: "server",
       args: [
         ...[beside("../../bin/holdfast.js"), "dev", "--db", database, "--port", String(port)],
-        ...["--headless", "--log-level", "warn", "--log-format", "json"],
+        ...["--log-level", "warn", "--log-format", "json"],
+        ...options,
       ],
       logFile: serverLog,
     });

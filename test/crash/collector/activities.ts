@@ -1,3 +1,4 @@
+import { appendFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { activityInfo } from "@temporalio/activity";
 
@@ -7,3 +8,6 @@ export async function double(number: number): Promise<number> {
   if (number % 3 === 0 && activityInfo().attempt === 1) throw new Error("not at the first attempt");
   return 2 * number;
 }
+
+/** An effect that can be seen from outside. */
+export const refund = (effectsFile: string, order: string): Promise<void> => appendFile(effectsFile, `${order}\n`);

@@ -1,4 +1,6 @@
 import {
+  ActivityFailure,
+  ApplicationFailure,
   allHandlersFinished,
   condition,
   continueAsNew,
@@ -13,7 +15,7 @@ import {
 } from "@temporalio/workflow";
 import type * as activities from "./activities.ts";
 
-const { double } = proxyActivities<typeof activities>({
+const { double, refund } = proxyActivities<typeof activities>({
   startToCloseTimeout: "2s",
   retry: { initialInterval: "50ms", backoffCoefficient: 1, maximumAttempts: 1000 },
 });
@@ -81,3 +83,17 @@ export async function noteTaker(parentId: string, number: number): Promise<numbe
   await getExternalWorkflowHandle(parentId).signal(noteSignal, number);
   return await double(number);
 }
+
+/** Refunds all orders at one time, and says of each what came of it: `refunded`, or the type of the failure. */
+export const refunds = (effectsFile: string, orders: readonly string[]): Promise<[order: string, outcome: string][]> =>
+  Promise.all(
+    orders.map(async (order): Promise<[string, string]> => {
+      try {
+        await refund(effectsFile, order);
+        return [order, "refunded"];
+      } catch (error) {
+        const cause = error instanceof ActivityFailure ? error.cause : error;
+        return [order, cause instanceof ApplicationFailure ? (cause.type ?? "") : String(error)];
+      }
+    }),
+  );

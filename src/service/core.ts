@@ -41,6 +41,7 @@ import { createEffects } from "./effects.ts";
 import type { Engine, LongPoll } from "./engine.ts";
 import { getWorkflowExecutionHistory, getWorkflowExecutionHistoryReverse } from "./get-workflow-execution-history.ts";
 import { createKeyedLock } from "./keyed-lock.ts";
+import { createLimits, type Limits as PolicyLimits } from "./limits/limits.ts";
 import {
   countWorkflowExecutions,
   listClosedWorkflowExecutions,
@@ -115,6 +116,8 @@ export type Core = {
   readonly kernel: SafetyKernel;
   readonly approvals: Approvals;
   readonly audit: Audit;
+  /** What the policy's limits have let through, and how much room is left. */
+  readonly policyLimits: Pick<PolicyLimits, "list">;
   /** Bundles and publications. */
   readonly policies: Policies;
   readonly checkpoints: Checkpoints;
@@ -149,7 +152,18 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   /** Runs with work for workers; only a clock that skips time asks. */
   const busy = options.onCommit === undefined ? null : new Set<string>();
 
-  const kernel = createSafetyKernel({ newId, requirePolicy: options.requirePolicy ?? false });
+  const policyLimits = createLimits({
+    store,
+    clock,
+    metrics,
+    log: log.child("limits"),
+    change: async (run, request) => {
+      const changed = await runs.transact(run, (draft) => ok(request(draft)));
+      return changed.ok && changed.value;
+    },
+    record: (change) => runs.submit([], change),
+  });
+  const kernel = createSafetyKernel({ newId, requirePolicy: options.requirePolicy ?? false, limits: policyLimits });
 
   const contextOf = (namespaceId: string): Context => {
     const entry = namespaces.byId(namespaceId);
@@ -207,7 +221,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     committer,
     metrics,
     contextOf,
-    stage: dispatch.stage,
+    stage: policyLimits.following(dispatch.stage),
     encodeEffects: (draft) => transfer.encode(draft),
     noted: kernel.noted,
     committed: (parts, outbox) => {
@@ -247,6 +261,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   const publisher = createPublisher({ store, committer, kernel, clock, log: policyLog, signing });
 
   await namespaces.recover(options.namespaces);
+  await policyLimits.recover();
   // Before anything is decided.
   const policyFiles = await enforcePolicyFiles(files, { publisher, signing, log: policyLog });
   if (!policyFiles.ok) throw new Error(policyFiles.error.join("\n"));
@@ -304,6 +319,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     record: (entry) => runs.submit([], { ledger: [entry] }),
     approvals: createApprovals({ store, clock, runs, namespaces, kernel }),
     audit: createAudit({ store, namespaces }),
+    policyLimits,
     checkpoints,
     policies: createPolicies({ store, committer, publisher, clock, signing, files: new Set(files.map(bundleIdOf)) }),
     isBusy: () => (busy !== null && busy.size > 0) || !transfer.idle,

@@ -3,16 +3,17 @@ import type { CliContext, Finish } from "./context.ts";
 import { addPolicyCheckCommand } from "./policy-check.ts";
 import { addPolicyDiffCommand } from "./policy-diff.ts";
 import { addPolicyExplainCommand } from "./policy-explain.ts";
+import { addPolicyLimitsCommand } from "./policy-limits.ts";
 import { addPolicySignCommand } from "./policy-sign.ts";
 import { addPolicySimulateCommand } from "./policy-simulate.ts";
 import { addPolicyTestCommand } from "./policy-test.ts";
 import { addPolicyVerifyCommand } from "./policy-verify.ts";
 
-/** None of these needs a server: they read files and decide here. */
+/** All but `limits` need no server: they read files and decide here. */
 export function addPolicyCommand(program: Command, context: CliContext, finish: Finish): void {
   const policy = program
     .command("policy")
-    .summary("check, test and explain policy files, without a server")
+    .summary("check, test and explain policy files, without a server; see what limits a server holds")
     .addHelpText(
       "after",
       `
@@ -25,7 +26,8 @@ Examples:
   echo '{activity_type: ChargeCard, input: {amount: 1200}}' | holdfast policy explain --policy orders.yaml --action -
   holdfast policy simulate --policy orders.yaml --candidate orders.next.yaml --action charge.yaml
   holdfast policy diff orders.yaml orders.next.yaml
-  holdfast policy sign --key private.pem orders.yaml`,
+  holdfast policy sign --key private.pem orders.yaml
+  holdfast policy limits`,
     );
   addPolicyCheckCommand(policy, context, finish);
   addPolicyTestCommand(policy, context, finish);
@@ -34,4 +36,5 @@ Examples:
   addPolicyDiffCommand(policy, context, finish);
   addPolicySignCommand(policy, context, finish);
   addPolicyVerifyCommand(policy, context, finish);
+  addPolicyLimitsCommand(policy, context, finish);
 }

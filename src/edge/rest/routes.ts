@@ -11,6 +11,7 @@ import { listApprovals } from "./list-approvals.ts";
 import { listAudit } from "./list-audit.ts";
 import { listBundles } from "./list-bundles.ts";
 import { listPolicyAudit } from "./list-policy-audit.ts";
+import { listPolicyLimits } from "./list-policy-limits.ts";
 import { listPolicySnapshots } from "./list-policy-snapshots.ts";
 import { makeCheckpoint } from "./make-checkpoint.ts";
 import { publishPolicy, rollbackPolicy } from "./publish-policy.ts";
@@ -40,6 +41,7 @@ export const routes: readonly Route[] = [
   getPolicySnapshot,
   diffPolicy,
   listPolicyAudit,
+  listPolicyLimits,
   listAudit,
   exportAudit,
   makeCheckpoint,

@@ -31,6 +31,7 @@ import { type Channels, webhookUrl } from "./built-in/notification.ts";
 import { notify, notifyActivity } from "./built-in/notify.ts";
 import { exceptServerTaskQueue } from "./built-in/server-task-queue.ts";
 import { createWebhooks, type WebhookOptions } from "./built-in/webhook.ts";
+import { type Backtest, createBacktest } from "./backtest.ts";
 import { type CheckpointOptions, type Checkpoints, noCheckpoints, startCheckpoints } from "./checkpoints.ts";
 import type { Clock } from "./clock.ts";
 import { createCommitter } from "./committer.ts";
@@ -121,6 +122,7 @@ export type Core = {
   /** Bundles and publications. */
   readonly policies: Policies;
   readonly checkpoints: Checkpoints;
+  readonly backtest: Backtest;
   /** Appends to the ledger what belongs to no run. */
   record(entry: LedgerEntry): Promise<void>;
   /** Whether a worker has or could have something to do right now. */
@@ -321,6 +323,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     audit: createAudit({ store, namespaces }),
     policyLimits,
     checkpoints,
+    backtest: createBacktest({ store, namespaces, snapshotOf: publisher.past }),
     policies: createPolicies({ store, committer, publisher, clock, signing, files: new Set(files.map(bundleIdOf)) }),
     isBusy: () => (busy !== null && busy.size > 0) || !transfer.idle,
     nextWake: () => wakes.next(),

@@ -1,21 +1,22 @@
 import type { Caps, Marks } from "../execution/admission.ts";
 import { denialFailure, summaryLettersMax } from "../execution/failures.ts";
+import type { Action } from "../governance/action.ts";
 import type { Decision } from "../governance/policy/decide.ts";
 import { make } from "../protocol/codec.ts";
 import { Payload } from "../protocol/generated/temporal/api/common/v1/message.ts";
 import type { Failure } from "../protocol/generated/temporal/api/failure/v1/message.ts";
 import { UserMetadata } from "../protocol/generated/temporal/api/sdk/v1/user_metadata.ts";
+import { actionRecord } from "./recorded-action.ts";
 
 /* What is said of a decision: in the ledger, in the history of the run, and to the code that asked for the action. */
 
 /** Header of a scheduled activity that says what was decided of it. */
 export const decisionHeader = "holdfast-decision";
 
-/** What the ledger keeps of a decision. */
+/** What the ledger keeps of a decision about an action, which `asked` is before the policy described it. */
 export function decisionRecord(
   { effect, ruleId, bundle, reason, snapshot, action, observed }: Decision,
-  hash: string,
-  grantedApprovalId: string | null,
+  { asked, jobHash, grantedApprovalId }: { readonly asked: Action; readonly jobHash: string; readonly grantedApprovalId: string | null },
 ): object {
   return {
     effect,
@@ -23,14 +24,8 @@ export function decisionRecord(
     bundle,
     reason,
     snapshot,
-    job_hash: hash,
-    kind: action.kind,
-    topic: action.topic,
-    name: action.name,
-    workflow_id: action.workflowId,
-    action_id: action.actionId,
-    attempt: action.attempt,
-    principal: action.principal.id,
+    job_hash: jobHash,
+    ...actionRecord(asked, action),
     // By this grant the action may happen although it needs approval.
     ...(grantedApprovalId === null ? {} : { approval: grantedApprovalId }),
     ...(observed === null ? {} : { observed: { effect: observed.effect, rule: observed.ruleId } }),

@@ -73,7 +73,11 @@ export function createSafetyKernel(deps: {
         at: now,
         kind: "decision",
         runId,
-        body: Buffer.from(canonicalJson(decisionRecord(decision, hash, grant?.approvalId ?? null))),
+        body: Buffer.from(
+          canonicalJson(
+            decisionRecord(decision, { asked: actionIn(wanted, draft), jobHash: hash, grantedApprovalId: grant?.approvalId ?? null }),
+          ),
+        ),
       });
     switch (decision.effect) {
       case "ALLOW":

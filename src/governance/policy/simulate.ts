@@ -17,4 +17,5 @@ export function simulate(current: Snapshot, candidate: Snapshot, action: Action)
   return { current: now, candidate: then, changed: noticed(now) !== noticed(then) };
 }
 
-const noticed = ({ effect, constraints, approval, delay }: Decision): string => canonicalJson({ effect, constraints, approval, delay });
+/** What an action notices of a decision; equal for two that it cannot tell apart. */
+export const noticed = ({ effect, constraints, approval, delay }: Decision): string => canonicalJson({ effect, constraints, approval, delay });

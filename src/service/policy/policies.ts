@@ -2,7 +2,6 @@ import { err, ok, type Result } from "../../base/result.ts";
 import type { Principal } from "../../governance/action.ts";
 import { canonicalJson, sha256Hex } from "../../governance/canonical.ts";
 import { type Change, diff } from "../../governance/policy/diff.ts";
-import type { Snapshot } from "../../governance/policy/snapshot.ts";
 import type { DocumentWrite } from "../../store/store.ts";
 import { serverNamespaceId } from "../audit.ts";
 import type { Clock } from "../clock.ts";
@@ -264,16 +263,6 @@ export function createPolicies(deps: {
     });
   };
 
-  /** A snapshot that is or was in force, compiled. */
-  async function compiled(hash: string): Promise<Result<Snapshot, PolicyRefusal>> {
-    const { snapshot } = publisher.current;
-    if (snapshot.hash === hash) return ok(snapshot);
-    const bundles = await readSnapshot(store, hash);
-    if (bundles === null) return refused("no-such-snapshot");
-    const read = publisher.compile(bundles);
-    return read.ok ? read : broken(read.error);
-  }
-
   return {
     get current() {
       return publisher.current;
@@ -299,9 +288,8 @@ export function createPolicies(deps: {
       return found === null ? refused("no-such-snapshot") : ok(found);
     },
     diff: async (from, to) => {
-      const [before, after] = [await compiled(from), await compiled(to)];
-      if (!before.ok) return before;
-      return after.ok ? ok(diff(before.value, after.value)) : after;
+      const [before, after] = [await publisher.past(from), await publisher.past(to)];
+      return before === null || after === null ? refused("no-such-snapshot") : ok(diff(before, after));
     },
   };
 }

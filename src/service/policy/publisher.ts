@@ -9,7 +9,7 @@ import type { Clock } from "../clock.ts";
 import { type Committer, changeOutsideRuns } from "../committer.ts";
 import { createKeyedLock } from "../keyed-lock.ts";
 import type { SafetyKernel } from "../safety-kernel.ts";
-import { type BundleProblem, type BundleSource, compileBundles, contentHash, type Signing } from "./bundle-source.ts";
+import { type BundleProblem, type BundleSource, compileBundles, contentHash, type Signing, unsignedAllowed } from "./bundle-source.ts";
 import {
   type Documents,
   inForceWrite,
@@ -42,6 +42,8 @@ export type Next = Pick<Publication, "cause" | "by" | "author" | "message" | "no
 /** The one way in which a policy comes into force. */
 export type Publisher = {
   readonly current: Current;
+  /** A snapshot that is or was in force; null when there is none of that hash, or this server cannot read it. */
+  past(hash: string): Promise<Snapshot | null>;
   /** The snapshot of bundles; or what is wrong with them. */
   compile(bundles: readonly BundleSource[]): Result<Snapshot, readonly BundleProblem[]>;
   /**
@@ -173,6 +175,14 @@ export function createPublisher(deps: {
   return {
     get current() {
       return current;
+    },
+    past: async (hash) => {
+      const known = [current.snapshot, nothing.snapshot].find((snapshot) => snapshot.hash === hash);
+      const bundles = known === undefined ? await readSnapshot(store, hash) : null;
+      if (known !== undefined || bundles === null) return known ?? null;
+      // Who may sign now says nothing about what was in force then.
+      const compiled = compileBundles(bundles, unsignedAllowed);
+      return compiled.ok ? compiled.value : null;
     },
     compile,
     put: (from, next) => put({ number: from.number, hash: from.snapshot.hash }, next),

@@ -20,7 +20,8 @@ function yamlFiles(folder: string): readonly string[] {
     .map((name) => join(folder, name));
 }
 
-test("examples with policies", () => expect(examples.map(({ name }) => name).sort()).toEqual(["deploy", "order-fulfillment"]));
+test("examples with policies", () =>
+  expect(examples.map(({ name }) => name).sort()).toEqual(["deploy", "incident-remediation", "order-fulfillment"]));
 
 describe.each(examples)("$name", ({ files }) => {
   test("passes `holdfast policy check` without a warning", async () => {

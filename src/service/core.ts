@@ -21,6 +21,7 @@ import {
   respondActivityTaskFailed,
   respondActivityTaskFailedById,
 } from "./activity-tasks.ts";
+import { countingApprovals, measureApprovals } from "./approval-metrics.ts";
 import { type Approvals, createApprovals } from "./approvals.ts";
 import { type Audit, createAudit } from "./audit.ts";
 import { approval } from "./built-in/approval.ts";
@@ -146,7 +147,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   const namespaces = createNamespaces({ store, newId });
   const notifyOptions = options.notify ?? { channels: {}, approvals: null, signingKey: null, allowPrivate: false, timeout: 10 * secondMs };
   const noticesUrl = webhookUrl(notifyOptions.channels[notifyOptions.approvals ?? ""] ?? "");
-  const groups = createCommitter({ store, metrics });
+  const groups = countingApprovals(createCommitter({ store, metrics }), metrics);
   let notices: ApprovalNotices | null = null;
   const committer = noticesUrl === null ? groups : committingNotices(groups, () => notices?.added());
   const startLock = createKeyedLock();
@@ -270,6 +271,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   await matching.recover();
   await wakes.start();
   await transfer.recover();
+  const stopMeasuring = await measureApprovals({ store, namespaces, clock, metrics, log: log.child("approvals") });
   const stopRetention = options.retention ? startRetention({ store, clock, namespaces, runs, log: log.child("retention") }) : () => {};
 
   const checkpoints =
@@ -338,6 +340,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
       wakes.stop();
       transfer.stop();
       stopRetention();
+      stopMeasuring();
       policyFiles.value.stop();
       await checkpoints.stop();
       await committer.idle();

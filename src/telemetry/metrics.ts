@@ -27,6 +27,10 @@ export type Metrics = {
   /** `limit` is `rate`, `concurrency`, `breaker` or `spend`; `outcome` is `throttled` or `denied`. */
   readonly actionsLimited: Counter<["limit", "outcome"]>;
   readonly breakersOpen: Gauge;
+  /** What has happened to approvals: `requested`, `voted`, `delegated`, `escalated`, `used`, and how they ended: `granted`, `rejected`, … */
+  readonly approvals: Counter<["event"]>;
+  readonly approvalsPending: Gauge<["namespace"]>;
+  readonly approvalsOldestSeconds: Gauge<["namespace"]>;
   readonly databaseBytes: Gauge;
   /** All of it for Prometheus. */
   render(): string;
@@ -79,6 +83,9 @@ export function createMetrics(): Metrics {
       "outcome",
     ]),
     breakersOpen: gauge("holdfast_breakers_open", "Circuit breakers that are open or half-open.", []),
+    approvals: counter("holdfast_approvals_total", "What has happened to approvals.", ["event"]),
+    approvalsPending: gauge("holdfast_approvals_pending", "Approvals that wait for people.", ["namespace"]),
+    approvalsOldestSeconds: gauge("holdfast_approvals_oldest_seconds", "Age of the oldest approval that waits.", ["namespace"]),
     databaseBytes: gauge("holdfast_database_bytes", "Size of the database on disk.", []),
     render: registry.render,
   };

@@ -59,6 +59,8 @@ const homes: { readonly [dependency: string]: readonly string[] } = {
   "@marcbachmann/cel-js": ["src/language"],
   // The edge writes message fields past the codecs: a history is sent as it is stored, and reflection serves descriptors as they are.
   "@bufbuild/protobuf": ["src/protocol", "src/edge/temporal"],
+  ajv: ["src/dag"],
+  "ajv-formats": ["src/dag"],
   "better-sqlite3": ["src/store/sqlite"],
   commander: ["src/cli"],
   fastify: ["src/edge/rest"],

@@ -8,6 +8,8 @@ export type CelProgram = {
   readonly type: string;
   /** The variables that it names. */
   readonly variables: ReadonlySet<string>;
+  /** Each variable with the field that is taken of it first; null where it is used as a whole, or its field is computed. */
+  readonly names: readonly (readonly [variable: string, field: string | null])[];
   readonly cost: CelCost;
   /** Refused with a sentence: a field is missing, or has another type. What a getter of a variable throws is passed on. */
   run(variables: object): Result<unknown, string>;
@@ -82,8 +84,9 @@ const problemOf = ({ summary, range }: ParseError | EvaluationError | CelTypeErr
 const loopMacros = new Set(["all", "exists", "exists_one", "map", "filter"]);
 
 /** What an expression names, and what bounds its cost: found in its text alone. */
-function inspect(root: ASTNode): Result<Pick<CelProgram, "variables" | "cost">, CelProblem> {
+function inspect(root: ASTNode): Result<Pick<CelProgram, "variables" | "names" | "cost">, CelProblem> {
   const variables = new Set<string>();
+  const names: [string, string | null][] = [];
   let nodes = 0;
   let loops = 0;
   const patterns: PatternCost[] = [];
@@ -96,7 +99,16 @@ function inspect(root: ASTNode): Result<Pick<CelProgram, "variables" | "cost">, 
     else if (isNode(value)) {
       nodes++;
       loops = Math.max(loops, depth);
-      if (value.op === "id") variables.add(value.args);
+      if (value.op === "id") {
+        variables.add(value.args);
+        names.push([value.args, null]);
+      }
+      if (value.op === "." && value.args[0].op === "id") {
+        nodes++;
+        variables.add(value.args[0].args);
+        names.push([value.args[0].args, value.args[1]]);
+        return;
+      }
       if (value.op !== "rcall") {
         visit(value.args, depth);
         return;
@@ -115,7 +127,7 @@ function inspect(root: ASTNode): Result<Pick<CelProgram, "variables" | "cost">, 
   };
   visit(root, 0);
   if (loops > nestedLoopsMax) refuse(root, `loops stand ${loops} deep in each other, and at most ${nestedLoopsMax} are allowed`);
-  return refusal === null ? ok({ variables, cost: { nodes, loops, patterns } }) : err(refusal);
+  return refusal === null ? ok({ variables, names, cost: { nodes, loops, patterns } }) : err(refusal);
 }
 
 const isNode = (value: unknown): value is ASTNode => typeof value === "object" && value !== null && "op" in value && "args" in value;

@@ -79,7 +79,27 @@ function describe({ node }: Place): string {
 
 const expected = (at: Place, what: string): undefined => report(at, `expected ${what}, not ${describe(at)}`);
 
+/** The value of a scalar; undefined for what has parts. */
 export const scalarAt = ({ node }: Place): unknown => (isScalar(node) ? node.value : undefined);
+
+export const holdsMapping = ({ node }: Place): boolean => isMap(node);
+export const holdsList = ({ node }: Place): boolean => isSeq(node);
+
+/** A reader whose value keeps its place, for what can be judged only when more has been read. */
+export const placed =
+  <T>(read: Reader<T>): Reader<Placed<T>> =>
+  (at) => {
+    const value = read(at);
+    return value === undefined ? undefined : { value, at };
+  };
+export type Placed<T> = { readonly value: T; readonly at: Place };
+
+/** Where the letter `index` of a scalar stands; exact for texts on one line. */
+export function offsetIn({ node }: Place, index: number): number {
+  const start = node?.range?.[0] ?? 0;
+  const type = isScalar(node) ? node.type : undefined;
+  return type === "PLAIN" ? start + index : type === "QUOTE_DOUBLE" || type === "QUOTE_SINGLE" ? start + 1 + index : start;
+}
 
 export const text: Reader<string> = (at) => {
   const value = scalarAt(at);

@@ -1,5 +1,6 @@
 import type { Info } from "@temporalio/activity";
 import { MockActivityEnvironment } from "@temporalio/testing";
+import { DefaultLogger } from "@temporalio/worker";
 import type { ActionFields } from "./action.ts";
 import { type ActivityState, begin, type Usage } from "./activity-state.ts";
 import type { Constraints } from "./decision.ts";
@@ -19,6 +20,8 @@ export function governedEnvironment(
   const decision = { effect: "ALLOW_WITH_CONSTRAINTS", rule: "test", reason: "permitted by a test", snapshot: "", constraints };
   let state: ActivityState | undefined;
   const environment = new MockActivityEnvironment(info, {
+    // Refusals are what tests are about; the worker's account of them would drown the report.
+    logger: new DefaultLogger("ERROR"),
     interceptors: [
       (context) => {
         state = begin(context, { fields, decision });

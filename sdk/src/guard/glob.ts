@@ -15,7 +15,8 @@ function* partsOf(pattern: string): Iterable<string> {
     const letter = letters[at] ?? "";
     if (letter === "*") {
       // A run of stars says nothing more than one, and costs.
-      if (letters[at - 1] !== "*") yield "[^/]*";
+      while (letters[at + 1] === "*") at++;
+      yield "[^/]*";
     } else if (letter === "?") yield "[^/]";
     else if (letter === "[") {
       const end = letters.indexOf("]", at + 2);

@@ -19,7 +19,8 @@ export const addAuditOptions = (command: Command): Command =>
 
 export const auditParameters = ({ since, until, kind, run }: AuditOptions) => ({ since, until, kind, run_id: run });
 
-function timeFrom(text: string): string {
+/** A time as an API takes it, from a time or a duration before now. */
+export function timeFrom(text: string): string {
   const ago = parseDuration(text);
   const at = ago === undefined ? Date.parse(text) : Date.now() - ago;
   if (Number.isNaN(at)) throw new InvalidArgumentError("expected a time such as 2026-01-18T09:30:00Z, or a duration such as 24h");

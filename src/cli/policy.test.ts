@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
+import { openApi } from "../edge/rest/rest.test-kit.ts";
 import { signBundle } from "../governance/policy/signature.ts";
 import { runCli } from "./cli.ts";
 
@@ -177,4 +178,25 @@ test.each([
   const { err, ...outcome } = await run(...args);
   expect(outcome.exitCode).toBe(exitCode);
   expect(err).toContain(complaint);
+});
+
+test("backtest asks a server what a candidate would have decided", async () => {
+  const api = await openApi();
+  const policy = "default_decision: allow\nrules: [{ id: ask, match: { topic: activity.Refund }, decision: require_approval }]";
+  await api.ask("PUT", "/api/v1/policy/bundles/main", { as: "ada", body: { content: policy } });
+  await api.ask("POST", "/api/v1/policy/publish", { as: "ada", body: {} });
+  await api.hold();
+  const candidate = file(
+    "candidate.yaml",
+    "default_decision: allow\nrules: [{ id: no, match: { topic: activity.Refund }, decision: deny }]",
+  );
+  const { exitCode, out } = await run("backtest", candidate, "--address", api.url, "--since", "2026-01-01T00:00:00Z");
+  expect(exitCode).toBe(0);
+  expect(out).toMatch(/^COUNT +THEN +CANDIDATE\n1 +REQUIRE_APPROVAL main\/ask +DENY candidate\/no\n/);
+  expect(out).toMatch(/2026-01-01T00:00:00\.000Z +order-1 +1 +Refund +REQUIRE_APPROVAL main\/ask +DENY candidate\/no/);
+  expect(out).toMatch(/decisions: \d unchanged, 1 changed, 0 unknown$/);
+  const asJson = await run("backtest", candidate, "--address", api.url, "--since", "2026-01-01T00:00:00Z", "--json");
+  expect(JSON.parse(asJson.out)).toMatchObject({ changed: 1 });
+  expect(await run("backtest", broken, "--address", api.url)).toMatchObject({ exitCode: 1, err: expect.stringContaining("decison") });
+  await api.close();
 });

@@ -15,6 +15,7 @@ import { type BacktestQuery, createBacktest } from "./backtest.ts";
 import { changeOutsideRuns } from "./committer.ts";
 import { decisionRecord } from "./decision-record.ts";
 import type { NamespaceEntry } from "./namespaces.ts";
+import { manualClock } from "./service.test-kit.ts";
 
 const stores: Store[] = [];
 afterEach(async () => {
@@ -58,6 +59,7 @@ async function recorded(
       },
     },
     namespaces: { get: () => ok({ id: "n" } as NamespaceEntry) },
+    clock: manualClock(0),
     snapshotOf: async (hash) => (hash === current.hash && !forgotten ? current : null),
   });
   const run = async (candidate: string, given: Partial<BacktestQuery> = {}) => {

@@ -1,20 +1,21 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { err, ok, type Result } from "../base/result.ts";
-import type { EpochMs } from "../base/time.ts";
+import { type DurationMs, dayMs, type EpochMs } from "../base/time.ts";
 import { type ActionInput, noInput } from "../governance/action-input.ts";
 import type { ChainedEntry } from "../governance/ledger/ledger.ts";
 import { type Decision, decide } from "../governance/policy/decide.ts";
 import { noticed } from "../governance/policy/simulate.ts";
 import type { Snapshot } from "../governance/policy/snapshot.ts";
 import type { Store } from "../store/store.ts";
+import type { Clock } from "./clock.ts";
 import type { Namespaces } from "./namespaces.ts";
 import { missingInput, type RecordedAction, recordedAction } from "./recorded-action.ts";
 import { createRunInputs, type RunInputs } from "./run-inputs.ts";
 
 export type BacktestQuery = {
   readonly namespace: string;
-  /** Inclusive. */
-  readonly since: EpochMs;
+  /** Inclusive; null for thirty days ago. */
+  readonly since: EpochMs | null;
   /** Exclusive; null for now. */
   readonly until: EpochMs | null;
   readonly candidate: Snapshot;
@@ -61,6 +62,7 @@ export type Backtest = {
 };
 
 export const changesListedMax = 1_000;
+const sinceDefaultMs: DurationMs = 30 * dayMs;
 const groupsMax = 500;
 const decisionsMax = 1_000_000;
 /** Decided in one turn of the event loop: some milliseconds. */
@@ -70,17 +72,20 @@ const snapshotsMax = 16;
 export function createBacktest({
   store,
   namespaces,
+  clock,
   snapshotOf,
 }: {
   readonly store: Pick<Store, "readLedger" | "readHistory">;
   readonly namespaces: Pick<Namespaces, "get">;
+  readonly clock: Pick<Clock, "now">;
   /** A snapshot that was in force, by its hash; null when nobody knows it. */
   readonly snapshotOf: (hash: string) => Promise<Snapshot | null>;
 }): Backtest {
   let isBusy = false;
 
   async function run(query: BacktestQuery, namespaceId: string): Promise<BacktestReport> {
-    const { namespace, since, until, candidate } = query;
+    const { namespace, until, candidate } = query;
+    const since = query.since ?? clock.now() - sinceDefaultMs;
     const inputs = createRunInputs(store);
     const former = remembered(snapshotOf);
     const tally = createTally(query.listed);

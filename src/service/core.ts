@@ -325,7 +325,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     audit: createAudit({ store, namespaces }),
     policyLimits,
     checkpoints,
-    backtest: createBacktest({ store, namespaces, snapshotOf: publisher.past }),
+    backtest: createBacktest({ store, namespaces, clock, snapshotOf: publisher.past }),
     policies: createPolicies({ store, committer, publisher, clock, signing, files: new Set(files.map(bundleIdOf)) }),
     isBusy: () => (busy !== null && busy.size > 0) || !transfer.idle,
     nextWake: () => wakes.next(),

@@ -118,6 +118,57 @@ test("of twenty publications at a time one wins, and the others are told", async
   expect((await publish({}, { "if-match": parent })).status).toBe(409);
 });
 
+describe("a backtest", () => {
+  const backtest = (body: object, headers: Record<string, string> = {}) => api.ask("POST", "/api/v1/policy/backtest", { body, headers });
+
+  test("says what a candidate would have decided", async () => {
+    await put("a", {
+      content: "rules: [{ id: ask, match: { topic: activity.Refund }, decision: require_approval }]\ndefault_decision: allow",
+    });
+    await publish();
+    await api.hold();
+    const content = "rules: [{ id: no, match: { topic: activity.Refund }, decision: deny }]\ndefault_decision: allow";
+    const { json } = await backtest({ content });
+    expect(json).toMatchObject({
+      changed: 1,
+      unknown: 0,
+      groups: [
+        {
+          from: { effect: "REQUIRE_APPROVAL", bundle: "a", rule: "ask" },
+          to: { effect: "DENY", bundle: "candidate", rule: "no" },
+          count: 1,
+        },
+      ],
+      changes: [{ workflow_id: "order-1", action_id: "1", kind: "activity", name: "Refund", topic: "activity.Refund" }],
+      broken_off_at: null,
+    });
+    const later = new Date(api.core.clock.now() + 1).toISOString();
+    expect((await backtest({ content, since: later })).json).toMatchObject({ decisions: 0 });
+    expect((await backtest({ bundles: [{ id: "b", content }], limit: 0 })).json).toMatchObject({ changed: 1, changes: [] });
+    expect((await backtest({ content }, { "x-tenant-id": "other" })).json).toMatchObject({ decisions: 0 });
+  });
+
+  test.each<[string, object, number, string]>([
+    ["nothing", {}, 400, "content-required"],
+    ["a broken text", { content: "rulez: []" }, 422, "broken-policy"],
+    [
+      "one id twice",
+      {
+        bundles: [
+          { id: "a", content: "" },
+          { id: "a", content: "" },
+        ],
+      },
+      400,
+      "bad-bundle-id",
+    ],
+    ["a bad time", { content: "rules: []", since: "soon" }, 400, "invalid-request"],
+    ["a bad limit", { content: "rules: []", limit: 1e6 }, 400, "invalid-request"],
+  ])("of %s is refused", async (_, body, status, code) => {
+    expect(await backtest(body)).toMatchObject({ status, json: { code } });
+  });
+});
+
 describe("refused:", () => {
   test.each<[string, string, string, object, number, string]>([
     ["nothing to publish", "POST", "publish", {}, 400, "nothing-to-publish"],

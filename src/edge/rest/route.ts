@@ -6,7 +6,7 @@ import { PageTokenError } from "../../store/store.ts";
 import { badRequest, type Problem } from "./problem.ts";
 
 /** What the routes need of the server. */
-export type RestServices = Pick<Core, "approvals" | "audit" | "checkpoints" | "kernel" | "policies" | "policyLimits">;
+export type RestServices = Pick<Core, "approvals" | "audit" | "backtest" | "checkpoints" | "kernel" | "policies" | "policyLimits">;
 
 export type Answer =
   | { readonly json: unknown; readonly headers?: { readonly etag: string } }

@@ -1,3 +1,4 @@
+import { backtestPolicy } from "./backtest-policy.ts";
 import { delegate } from "./delegate.ts";
 import { deleteBundle } from "./delete-bundle.ts";
 import { diffPolicy } from "./diff-policy.ts";
@@ -31,6 +32,7 @@ export const routes: readonly Route[] = [
   evaluatePolicy,
   explainPolicy,
   simulatePolicy,
+  backtestPolicy,
   listBundles,
   getBundle,
   putBundle,

@@ -145,6 +145,12 @@ describe("a local activity has run when the server hears of it: it is allowed or
     });
   });
 
+  test("the caps of a tenant are not on them", () => {
+    const snapshot = snapshotFrom("{default_decision: allow, tenants: {shop: {max_concurrent_jobs: 3}}}");
+    expect(decide(snapshot, { ...local, namespace: "shop" }).effect).toBe("ALLOW");
+    expect(decide(snapshot, actionOf({ name: "Charge", namespace: "shop" })).effect).toBe("ALLOW_WITH_CONSTRAINTS");
+  });
+
   test("a namespace that forbids them denies before all rules", () => {
     const snapshot = snapshotFrom("{deny_local_activities: [prod-*], rules: [{id: r, decision: allow}]}");
     expect(decide(snapshot, { ...local, namespace: "prod-eu" })).toMatchObject({ effect: "DENY", ruleId: "deny-local-activities" });

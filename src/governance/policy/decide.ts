@@ -48,7 +48,7 @@ function firstMatch(snapshot: Snapshot, given: Action, { candidates, conditions 
   for (const rule of candidates(snapshot, action.topic)) {
     const matched = matches(conditions(rule), view);
     if (matched === false) continue;
-    const outcome = outcomeFor(snapshot, matched === true ? rule.outcome : unclearOutcome(rule, matched), view.tenant);
+    const outcome = withCaps(snapshot, matched === true ? rule.outcome : unclearOutcome(rule, matched), view);
     if (isEnforced(rule.rollout, action)) return decisionOf(snapshot, action, outcome, observed);
     observed ??= outcome;
   }
@@ -111,8 +111,12 @@ function byDefault(snapshot: Snapshot, action: Action, view: ActionView, observe
   const outcome = enforced.length === 0 && defaults.length > 0 ? onlyObserved : defaultOf(enforced, unsaid);
   const allEnforced = enforced.length === defaults.length && spokenEnforced?.length === spoken?.length;
   const all = allEnforced ? null : defaultOf(defaults, spoken?.length === 0 ? startsUngoverned : denied);
-  return decisionOf(snapshot, action, outcomeFor(snapshot, outcome, view.tenant), observed ?? all);
+  return decisionOf(snapshot, action, withCaps(snapshot, outcome, view), observed ?? all);
 }
+
+/** A tenant's caps are on what is given to workers at one time; nobody gives them their local activities. */
+const withCaps = (snapshot: Snapshot, outcome: Outcome, { action, tenant }: ActionView): Outcome =>
+  action.kind === "local-activity" ? outcome : outcomeFor(snapshot, outcome, tenant);
 
 function defaultOf(defaults: Snapshot["defaults"], unsaid: Outcome): Outcome {
   const says = (effect: string): boolean => defaults.some((one) => one.effect === effect);

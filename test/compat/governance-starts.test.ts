@@ -44,8 +44,13 @@ rules:
     when: input.amount > 10
     decision: ALLOW
     constraints: { budgets: { max_runtime: 30s } }
+  - id: any
+    match: { kinds: [workflow-start] }
+    decision: ALLOW
 `;
 const policy = rules();
+/** Permits nothing. */
+const closed = "rules: [{ id: closed, decision: DENY }]";
 const asks = "large-orders-need-a-human-too";
 
 let code: { readonly workflowBundle: Awaited<ReturnType<typeof bundleOf>> };
@@ -96,7 +101,7 @@ describe("an allowed start", () => {
   test("is recorded, and its first event says so", async () => {
     const handle = await startOrder(5);
     expect(await handle.result()).toBe("ordered 5");
-    expect(await decisionsOn(handle.workflowId)).toEqual(["ALLOW null"]);
+    expect(await decisionsOn(handle.workflowId)).toEqual(["ALLOW any"]);
     const [decision] = (await server.decisions()).filter(({ workflow_id }) => workflow_id === handle.workflowId);
     expect(decision).toMatchObject({ topic: "workflow.order", name: "order", action_id: handle.workflowId, principal: "shop", attempt: 1 });
     const { header } = (await eventNamed(handle, "WorkflowExecutionStarted")).workflowExecutionStartedEventAttributes ?? {};
@@ -128,7 +133,7 @@ describe("an allowed start", () => {
     const again = await workflowService.startWorkflowExecution({ ...request, requestId: "one" });
     expect(again.runId).toBe(first.runId);
     // By the policy now in force nothing may start, but nothing is started.
-    server.enforce("default_decision: deny");
+    server.enforce(closed);
     const found = await workflowService.startWorkflowExecution({
       ...request,
       requestId: "two",
@@ -143,14 +148,14 @@ describe("an allowed start", () => {
     });
     server.enforce(policy);
     expect([found.runId, found.started]).toEqual([first.runId, false]);
-    expect(await decisionsOn(workflowId)).toEqual(["ALLOW null"]);
+    expect(await decisionsOn(workflowId)).toEqual(["ALLOW any"]);
     await compat.client.workflow.getHandle(workflowId).terminate();
   });
 
   test("is decided once for all runs of its chain", async () => {
     const handle = await compat.start(growingOrder, { args: [{ amount: 50 }] });
     expect(await handle.result()).toBe("ordered 500");
-    expect(await decisionsOn(handle.workflowId)).toEqual(["ALLOW null"]);
+    expect(await decisionsOn(handle.workflowId)).toEqual(["ALLOW any"]);
   });
 });
 
@@ -307,7 +312,7 @@ describe("a start that waits for a person", () => {
   test("whose grant comes when the policy denies fails", async () => {
     const handle = await startOrder(500);
     const { id } = await server.approvalOf(handle);
-    server.enforce("default_decision: deny");
+    server.enforce(closed);
     await server.vote(id, "grant");
     expect(await rejectionOf(handle.result())).toMatchObject({ cause: { type: "PolicyDenied" } });
     server.enforce(policy);
@@ -357,10 +362,10 @@ describe("a start that is slowed down", () => {
 
   test("is decided by the policy in force when it has waited", async () => {
     const handle = await startOrder(60);
-    server.enforce("default_decision: deny");
+    server.enforce(closed);
     expect(await rejectionOf(handle.result())).toMatchObject({ cause: { type: "PolicyDenied" } });
     server.enforce(policy);
-    expect(await decisionsOn(handle.workflowId)).toEqual(["THROTTLE one-by-one", "DENY null"]);
+    expect(await decisionsOn(handle.workflowId)).toEqual(["THROTTLE one-by-one", "DENY closed"]);
   });
 });
 
@@ -390,7 +395,7 @@ describe("a local activity", () => {
     const proper = await compat.start(chargeProperly, { args: [{ amount: 13 }] });
     expect(await proper.result()).toBe("charged 13");
     expect(await taskFailedCause(local)).toBe("BAD_RECORD_MARKER_ATTRIBUTES");
-    expect((await decisionsOn(local.workflowId)).slice(0, 2)).toEqual(["ALLOW null", "DENY charge-properly"]);
+    expect((await decisionsOn(local.workflowId)).slice(0, 2)).toEqual(["ALLOW any", "DENY charge-properly"]);
     expect((await local.describe()).status.name).toBe("RUNNING");
     await local.terminate();
     server.enforce(policy);

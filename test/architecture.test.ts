@@ -163,6 +163,33 @@ test("no file is left that nothing imports", () => {
   expect(sources.filter((file) => !reached.has(file) && !isWithin(file, "src/protocol/generated"))).toEqual([]);
 });
 
+describe("the SDK", () => {
+  const imports = files("sdk/src")
+    .filter((file) => !isTest(file))
+    .flatMap(importsOf);
+
+  test("imports nothing of the server, and of npm only what it names as a peer", () => {
+    const { peerDependencies } = JSON.parse(readFileSync(join(root, "sdk/package.json"), "utf8")) as { readonly peerDependencies: object };
+    const against = imports
+      .filter((one) => (isOurs(one) ? !isWithin(target(one), "sdk/src") : !one.specifier.startsWith("node:")))
+      .filter(({ specifier }) => !Object.hasOwn(peerDependencies, specifier))
+      .map(({ from, specifier }) => `${from} imports ${specifier}`);
+    expect(against).toEqual([]);
+  });
+
+  test("what workflows import knows neither Node nor workers", () => {
+    const reached = new Set<string>();
+    const visit = (file: string): void => {
+      if (reached.has(file)) return;
+      reached.add(file);
+      for (const one of imports.filter(({ from }) => from === file)) if (isOurs(one)) visit(target(one));
+    };
+    for (const entry of ["sdk/src/workflow.ts", "sdk/src/workflow-interceptors.ts"]) visit(entry);
+    const foreign = imports.filter((one) => reached.has(one.from) && !isOurs(one)).map(({ specifier }) => specifier);
+    expect([...new Set(foreign)].sort()).toEqual(["@temporalio/common", "@temporalio/workflow"]);
+  });
+});
+
 describe("dependencies", () => {
   const packageName = (specifier: string): string =>
     specifier

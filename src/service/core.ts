@@ -337,6 +337,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     stop: async () => {
       matching.drain();
       await Promise.all([builtInWorker.stop(), notices?.stop()]);
+      policyLimits.stop();
       wakes.stop();
       transfer.stop();
       stopRetention();

@@ -1,11 +1,11 @@
-import { formatDuration } from "../../base/quantity.ts";
+import { canonicalJson } from "../../base/canonical-json.ts";
 import { type DurationMs, type EpochMs, minuteMs, secondMs } from "../../base/time.ts";
 import { endDelay } from "../../execution/admitted-activity.ts";
 import { type Draft, isRunning } from "../../execution/execution.ts";
-import { canonicalJson } from "../../governance/canonical.ts";
 import type { LedgerEntry } from "../../governance/ledger/ledger.ts";
 import { renewedAt } from "../../governance/limits/budget.ts";
-import { maxOf, type Quota } from "../../governance/limits/limits.ts";
+import type { Quota } from "../../governance/limits/limits.ts";
+import { reasonOf } from "../../governance/limits/reason.ts";
 import { giveBack, isAtRest, type Room, retake, roomOf, type Taken, type Tally, take, unused } from "../../governance/limits/tally.ts";
 import type { LimitsChange, RunKey, Store } from "../../store/store.ts";
 import type { Log } from "../../telemetry/log.ts";
@@ -48,6 +48,8 @@ export type Limits = {
   policyChanged(): void;
   /** Takes up what the last process left. To be awaited before the first task is handed out. */
   recover(): Promise<void>;
+  /** Wakes nobody any more. */
+  stop(): void;
   /** Limits of a tenant by key, beginning after the given one; at most `limit`. */
   list(page: { readonly tenant: string; readonly after: string; readonly limit: number }): readonly LimitInForce[];
 };
@@ -318,6 +320,7 @@ export function createLimits(deps: {
     },
 
     policyChanged: () => lines.dissolve(),
+    stop: () => lines.stop(),
 
     recover: async () => {
       const now = clock.now();
@@ -386,24 +389,3 @@ const askerOf = (draft: Draft, scheduledEventId: number): Asker => ({
 /** The run that a budget is of; null when it is of more than one. */
 const runOfBudget = ({ kind, by }: Quota): string | null =>
   kind === "spend" && by.startsWith("run=") ? by.slice(by.lastIndexOf("/") + 1) : null;
-
-/** Why an action waits or is denied, for people. */
-function reasonOf(quota: Quota, { breaker, budget }: Tally): string {
-  const { by, source } = quota;
-  switch (quota.kind) {
-    case "rate":
-      return `at most ${maxOf(quota)} per ${formatDuration(quota.limit.per)} for ${by} (${source})`;
-    case "concurrency":
-      return `at most ${quota.max} at once (${source})`;
-    case "breaker":
-      return breaker.state === "open"
-        ? `the circuit breaker for ${by} is open until ${new Date(breaker.until).toISOString()} (${source})`
-        : `the circuit breaker for ${by} is being tried (${source})`;
-    case "spend": {
-      const { unit, max, per } = quota.limit;
-      const anew = renewedAt(budget, per);
-      const window = per === null ? "" : ` per ${formatDuration(per)}`;
-      return `the budget of ${max} ${unit}${window} for ${by} is used up${anew === null ? "" : ` until ${new Date(anew).toISOString()}`} (${source})`;
-    }
-  }
-}

@@ -22,6 +22,8 @@ export type Lines = {
   /** Wakes everybody: other limits are in force. */
   dissolve(): void;
   waiting(key: string): number;
+  /** Wakes nobody any more. */
+  stop(): void;
 };
 
 /** Attempts that wait in all lines together; each takes about 500 bytes. */
@@ -114,6 +116,15 @@ export function createLines(deps: {
     }
   }
 
+  function clear(): void {
+    for (const { callOff, promised } of lines.values()) {
+      callOff?.();
+      for (const lapse of promised.values()) lapse();
+    }
+    lines.clear();
+    places.clear();
+  }
+
   return {
     mayGo: (key, asker, room) => {
       const line = lines.get(key);
@@ -144,13 +155,14 @@ export function createLines(deps: {
     advance,
 
     dissolve: () => {
-      for (const line of lines.values()) {
-        line.callOff?.();
-        for (const callOff of line.promised.values()) callOff();
-        for (const [name, asker] of line.waiting) wakeSoon(name, asker);
-      }
-      lines.clear();
-      places.clear();
+      const waiting = [...lines.values()].flatMap((line) => [...line.waiting]);
+      clear();
+      for (const [name, asker] of waiting) wakeSoon(name, asker);
+    },
+
+    stop: () => {
+      clear();
+      woken.clear();
     },
 
     waiting: (key) => lines.get(key)?.waiting.size ?? 0,

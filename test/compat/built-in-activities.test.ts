@@ -8,6 +8,7 @@ import { temporal } from "@temporalio/proto";
 import { Worker } from "@temporalio/worker";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { statusWords } from "../../src/governance/approval/approval-entry.ts";
+import { Holdfast } from "../../src/main.ts";
 import { ApprovalStatus } from "../../src/protocol/generated/holdfast/state/v1/governance.ts";
 import { signatureOf } from "../../src/service/built-in/webhook.ts";
 import { governed, person } from "./governance-kit.ts";
@@ -297,23 +298,32 @@ describe("holdfast.notify", () => {
       ),
     );
   const at = (path: string) => received.filter((one) => one.path === path);
+  const folder = mkdtempSync(join(tmpdir(), "holdfast-notify-"));
   let origin = "";
+  let server: Holdfast;
+  const start = async (port: number) => {
+    server = await Holdfast.start({
+      db: join(folder, "holdfast.db"),
+      port,
+      httpPort: null,
+      log: { level: "silent" },
+      notify: { channels: { ops: `${origin}/ops` }, signingKey: "s3cret", allowPrivate: ["127.0.0.1"] },
+    });
+    return server;
+  };
   const compat = setup({
     workflows: "governance",
     launch: async () => {
       await new Promise<void>((listening) => hook.listen(0, "127.0.0.1", listening));
       origin = `http://127.0.0.1:${(hook.address() as AddressInfo).port}`;
-      const { Holdfast } = await import("../../src/main.ts");
-      return Holdfast.start({
-        db: ":memory:",
-        port: 0,
-        httpPort: null,
-        log: { level: "error" },
-        notify: { channels: { ops: `${origin}/ops` }, signingKey: "s3cret", allowPrivate: ["127.0.0.1"] },
-      });
+      const { address, httpAddress } = await start(0);
+      return { address, httpAddress, drain: () => server.drain(), stop: () => server.stop() };
     },
   });
-  afterAll(() => new Promise((closed) => hook.close(closed).closeAllConnections()));
+  afterAll(async () => {
+    await new Promise((closed) => hook.close(closed).closeAllConnections());
+    rmSync(folder, { recursive: true });
+  });
 
   const tell = (input: object, more: object = {}) =>
     compat.start(tryActivity, {
@@ -388,5 +398,16 @@ describe("holdfast.notify", () => {
     await handle.signal(cancel);
     expect(await handle.result()).toBe("cancelled");
     await hangsUp;
+  });
+
+  test("what the server was sending when it stopped is sent again by the next one", async () => {
+    const path = `/${unique("silent")}`;
+    answers.set(path, [() => {}]);
+    const handle = await tell({ url: origin + path, text: "hello" });
+    await until(() => at(path).length === 1);
+    await server.stop();
+    await start(Number(server.address.split(":")[1]));
+    expect(await handle.result()).toEqual({ status: 200 });
+    expect(new Set(at(path).map(({ headers }) => headers["idempotency-key"])).size).toBe(1);
   });
 });

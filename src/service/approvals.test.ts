@@ -3,8 +3,11 @@ import { hourMs, minuteMs } from "../base/time.ts";
 import type { Principal } from "../governance/action.ts";
 import { statusWords } from "../governance/approval/approval-entry.ts";
 import { snapshotFrom } from "../governance/policy/policy.test-kit.ts";
+import { encode, make } from "../protocol/codec.ts";
 import type { ApprovalStatus } from "../protocol/generated/holdfast/state/v1/governance.ts";
-import { holdActivity, pollActivity } from "./approvals.test-kit.ts";
+import { Payloads } from "../protocol/generated/temporal/api/common/v1/message.ts";
+import { History, type HistoryEvent } from "../protocol/generated/temporal/api/history/v1/message.ts";
+import { holdActivity, jsonPayload, pollActivity } from "./approvals.test-kit.ts";
 import { manualClock, openCore, openTestStore, type TestCore, type TestStore, turn } from "./service.test-kit.ts";
 
 const rules = (terms: string, { labels = "" } = {}) =>
@@ -129,6 +132,63 @@ describe("an escalation takes effect at its time, though nobody votes", () => {
     await pass(second, 0);
     expect(await recordOf(second, id)).toEqual(["0: approval-requested", "15: escalated"]);
     expect((await second.store.readWakes(Number.MAX_SAFE_INTEGER, null, 10)).length).toBe(0);
+  });
+});
+
+describe("a grant is for the action that was asked for, and for no other", () => {
+  /** Histories are read with another input from now on. */
+  const tamper = (store: TestStore, value: unknown) => {
+    const { readHistory } = store;
+    const tampered = ({ attributes, ...event }: HistoryEvent): HistoryEvent => ({
+      ...event,
+      attributes:
+        attributes?.$case === "activityTaskScheduledEventAttributes"
+          ? { ...attributes, value: { ...attributes.value, input: make(Payloads, { payloads: [jsonPayload(value)] }) } }
+          : attributes,
+    });
+    Object.assign(store, {
+      readHistory: async (...args: Parameters<typeof readHistory>) =>
+        (await readHistory(...args)).map(({ bytes, ...batch }) => ({
+          ...batch,
+          bytes: encode(History, make(History, { events: History.decode(bytes).events.map(tampered) })),
+        })),
+    });
+  };
+
+  test.each([
+    // the input that was asked for, the input found when it is granted
+    [{ amount: 250 }, { amount: 250 }, "granted"],
+    [{ amount: 250 }, { amount: 25_000 }, "void"],
+    [{ amount: 250, to: "ann" }, { to: "ann", amount: 250 }, "void"],
+  ])("%j, then %j → %s", async (asked, found, status) => {
+    const store = await openTestStore();
+    const core = await under("expires_after: 1h", { store });
+    const id = await holdActivity(core, { input: [jsonPayload(asked)] });
+    tamper(store, found);
+    await vote(core, id, ann);
+    expect(await statusOf(core, id)).toBe(status);
+    expect(await pollActivity(core)).toBe(status === "granted" ? "Refund" : null);
+    const end = status === "void" ? ["0: void"] : ["0: grant", "0: granted", "0: used"];
+    expect(await recordOf(core, id)).toEqual(["0: approval-requested", ...end]);
+  });
+
+  test.each([
+    ["the job hash of another approval", { jobHash: true }, "job-hash-mismatch"],
+    ["a policy snapshot that was another", { policySnapshot: true }, "snapshot-mismatch"],
+  ])("a vote on %s", async (_, stale, error) => {
+    const core = await under("expires_after: 1h");
+    const other = await get(core, await holdActivity(core, { input: [jsonPayload(1)] }));
+    core.kernel.enforce(rules("expires_after: 2h"));
+    const id = await holdActivity(core, { input: [jsonPayload(2)] });
+    const seen = {
+      jobHash: "jobHash" in stale ? other.jobHash : null,
+      policySnapshot: "policySnapshot" in stale ? other.policySnapshot : null,
+    };
+    expect(await core.approvals.vote({ namespace: "default", id }, { voter: ann, verdict: "grant", reason: "", ...seen })).toEqual({
+      ok: false,
+      error,
+    });
+    expect(await statusOf(core, id)).toBe("pending");
   });
 });
 

@@ -8,7 +8,7 @@ import { Worker } from "@temporalio/worker";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { statusWords } from "../../src/governance/approval/approval-entry.ts";
 import { ApprovalStatus } from "../../src/protocol/generated/holdfast/state/v1/governance.ts";
-import { governed } from "./governance-kit.ts";
+import { governed, person } from "./governance-kit.ts";
 import { bundleOf, eventsOf, setup, unique, until } from "./kit.ts";
 import { type Activities, cancel, cancelCall, leaveBehind, rest, tryActivity, tryAll } from "./workflows/governance.ts";
 
@@ -29,6 +29,8 @@ rules:
     ${terms}
 `;
 const policy = rules();
+/** The first entry about any workflow. */
+const startAllowed = "decision ALLOW null attempt 1";
 
 let code: { readonly workflowBundle: Awaited<ReturnType<typeof bundleOf>> };
 beforeAll(async () => {
@@ -76,7 +78,8 @@ describe.each([
       return status !== ApprovalStatus.PENDING && `${statusWords[status as keyof typeof statusWords]}: ${closeReason}`;
     });
   const nextTask = (from: number) => `${from} WorkflowTaskScheduled, ${from + 1} WorkflowTaskStarted, ${from + 2} WorkflowTaskCompleted`;
-  const asked = ["decision REQUIRE_APPROVAL big-refunds-need-a-human attempt 1", "approval-requested big-refunds-need-a-human"];
+  const heldBack = "decision REQUIRE_APPROVAL big-refunds-need-a-human attempt 1";
+  const asked = [startAllowed, heldBack, "approval-requested big-refunds-need-a-human"];
 
   test("a held activity is a paused one that names rule and reason; a grant lets it run", async () => {
     const handle = await refund();
@@ -113,9 +116,9 @@ describe.each([
       "approval-vote grant by ann",
       "approval-closed granted",
       "approval-changed used",
-      asked[0],
+      heldBack,
     ]);
-    const [, released] = (await server.decisions()).filter(({ workflow_id }) => workflow_id === handle.workflowId);
+    const released = (await server.decisions()).filter(({ workflow_id }) => workflow_id === handle.workflowId).at(-1);
     expect(released).toMatchObject({ approval: approval.id, job_hash: approval.jobHash });
     await replay(handle);
   });
@@ -142,6 +145,30 @@ describe.each([
     expect(await eventsOf(handle, 5)).toContain(`5 ActivityTaskScheduled, 6 ActivityTaskStarted, 7 ActivityTaskFailed, ${nextTask(8)}`);
     expect(ran.has(handle.workflowId)).toBe(false);
     expect(await server.recordOf(handle.workflowId)).toEqual([...asked, "approval-vote reject by ann", "approval-closed rejected"]);
+    await replay(handle);
+  });
+
+  test("a request that is taken back is a denial that says by whom", async () => {
+    const handle = await refund();
+    const { id } = await server.approvalOf(handle);
+    const of = { namespace: "default", id };
+    expect(await server.core.approvals.withdraw(of, { by: person("ann"), reason: "" })).toEqual({ ok: false, error: "not-the-requester" });
+    await server.core.approvals.withdraw(of, { by: person("shop"), reason: "the customer called" });
+    expect(await handle.result()).toMatchObject({ type: "PolicyDenied", message: "withdrawn by shop: the customer called" });
+    expect(ran.has(handle.workflowId)).toBe(false);
+    expect(await server.recordOf(handle.workflowId)).toEqual([...asked, "approval-closed withdrawn"]);
+    await replay(handle);
+  });
+
+  test("an escalation comes by itself, and others may then grant", async () => {
+    server.enforce(rules({ terms: "approval: { roles: [ops], escalation: [{ after: 100ms, principals: [bea] }] }" }));
+    const handle = await refund();
+    const { id } = await server.approvalOf(handle);
+    server.enforce(policy);
+    await until(async () => (await server.approval(id)).escalationsTaken === 1);
+    await server.vote(id, "grant", { by: "bea" });
+    expect(await handle.result()).toBe("1: refunded 500");
+    expect((await server.recordOf(handle.workflowId)).slice(3, 5)).toEqual(["approval-changed escalated", "approval-vote grant by bea"]);
     await replay(handle);
   });
 

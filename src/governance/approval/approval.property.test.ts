@@ -11,7 +11,7 @@ import {
   Verdict,
 } from "../../protocol/generated/holdfast/state/v1/governance.ts";
 import type { Principal } from "../action.ts";
-import { type ApprovalAsk, type ApprovalEvent, type ApprovalRequest, decide, evolve, isPending, wakeAt } from "./approval.ts";
+import { type ApprovalAsk, type ApprovalEvent, type ApprovalRequest, decide, evolve, holdTimes, isPending, wakeAt } from "./approval.ts";
 import { approvalEntry } from "./approval-entry.ts";
 
 // Few names, roles, hashes and times, so that requests meet.
@@ -68,10 +68,12 @@ const anyRequest: fc.Arbitrary<ApprovalRequest> = fc.oneof(
 );
 const steps = fc.array(fc.record({ wait: fc.integer({ min: 0, max: 15 }), request: anyRequest }), { maxLength: 25 });
 
+const start = 1_000;
+
 test("whatever is asked in whatever order, an approval ends once and only as its rules allow", () => {
   fc.assert(
     fc.property(anyAsk, steps, (ask, asked) => {
-      let now = 0;
+      let now = start;
       const events: ApprovalEvent[] = [];
       let state: Readonly<Approval> | null = null;
       for (const { wait, request } of [{ wait: 0, request: { type: "ask" as const, ask } }, ...asked]) {
@@ -81,7 +83,12 @@ test("whatever is asked in whatever order, an approval ends once and only as its
         for (const event of decided.value) {
           state = evolve(state, event);
           events.push(event);
-          expect(approvalEntry(state, event).at).toBe(event.type === "ApprovalRequested" ? 0 : now);
+          expect(approvalEntry(state, event).at).toBe(event.type === "ApprovalRequested" ? start : now);
+        }
+        // Whoever waits for it looks again exactly when something is due.
+        if (state !== null && isPending(state)) {
+          const times = Object.values(holdTimes(state)).filter((at) => at > 0);
+          expect(times.length === 0 ? null : Math.min(...times)).toBe(wakeAt(state));
         }
         // A wake leaves nothing due.
         if (state !== null && request.type === "wake") expect(wakeAt(state) ?? Number.POSITIVE_INFINITY).toBeGreaterThan(now);

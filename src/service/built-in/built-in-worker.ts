@@ -100,14 +100,20 @@ export function createBuiltInWorker(deps: {
 
   async function handle(task: PollActivityTaskQueueResponse, stopping: AbortSignal): Promise<void> {
     const { taskToken, workflowNamespace: namespace } = task;
-    const cancelled = new AbortController();
-    const gone = new AbortController();
-    const stopBeating = heartbeats(task, cancelled, gone);
-    const lapsed = AbortSignal.timeout(Math.min(fromProtoTime(task.startToCloseTimeout) || timerMsMax, timerMsMax));
-    const signal = AbortSignal.any([stopping, cancelled.signal, gone.signal, lapsed]);
-    const outcome = await run(task, signal);
+    const ended = new AbortController();
+    const ending: { why: Ending | null } = { why: null };
+    const end = (why: Ending) => {
+      ending.why ??= why;
+      ended.abort();
+    };
+    const stop = () => end("stopping");
+    stopping.addEventListener("abort", stop);
+    const lapse = setTimeout(() => end("gone"), Math.min(fromProtoTime(task.startToCloseTimeout) || timerMsMax, timerMsMax));
+    const stopBeating = heartbeats(task, end);
+    const outcome = await run(task, ended.signal);
     stopBeating();
-    if (!outcome.ok && (gone.signal.aborted || lapsed.aborted)) return;
+    clearTimeout(lapse);
+    stopping.removeEventListener("abort", stop);
     const answered = { taskToken, namespace, identity };
     if (outcome.ok) {
       const result = make(Payloads, { payloads: [json(outcome.value)] });
@@ -115,25 +121,25 @@ export function createBuiltInWorker(deps: {
         requests.respondActivityTaskCompleted(make(RespondActivityTaskCompletedRequest, { ...answered, result }), here()),
       );
     }
-    if (cancelled.signal.aborted)
+    if (ending.why === "gone") return;
+    if (ending.why === "cancelled")
       return answer(() => requests.respondActivityTaskCanceled(make(RespondActivityTaskCanceledRequest, answered), here()));
-    const failure = failureOf(stopping.aborted ? { ...outcome.error, isRetryable: true } : outcome.error);
+    const failure = failureOf(ending.why === "stopping" ? { ...outcome.error, isRetryable: true } : outcome.error);
     return answer(() => requests.respondActivityTaskFailed(make(RespondActivityTaskFailedRequest, { ...answered, failure }), here()));
   }
 
   /** Says that the attempt is alive as often as it has to, and hears whether it should stop. */
   function heartbeats(
     { taskToken, workflowNamespace, heartbeatTimeout }: PollActivityTaskQueueResponse,
-    cancelled: AbortController,
-    gone: AbortController,
-  ) {
+    end: (why: Ending) => void,
+  ): () => void {
     const every = fromProtoTime(heartbeatTimeout) / 2;
     if (every === 0) return () => {};
     const request = make(RecordActivityTaskHeartbeatRequest, { taskToken, namespace: workflowNamespace, identity });
     const beat = async (): Promise<void> => {
       const heard = await requests.recordActivityTaskHeartbeat(request, here());
-      if (heard.ok && heard.value.cancelRequested) cancelled.abort();
-      else if (!heard.ok && heard.error.kind === "not-found") gone.abort();
+      if (heard.ok && heard.value.cancelRequested) end("cancelled");
+      else if (!heard.ok && heard.error.kind === "not-found") end("gone");
     };
     const timer = setInterval(
       () => {
@@ -159,6 +165,9 @@ export function createBuiltInWorker(deps: {
     handle,
   });
 }
+
+/** Why an attempt is over before its time: nobody waits for it, somebody cancelled it, or the server stops. */
+type Ending = "gone" | "cancelled" | "stopping";
 
 /** Cancellation is heard of by heartbeats, and should be soon. */
 const heartbeatEveryMsMax: DurationMs = 5 * secondMs;

@@ -7,6 +7,7 @@ export type ApprovalView = {
   readonly workflow_id: string;
   readonly workflow_type: string;
   readonly run_id: string;
+  readonly kind: string;
   readonly activity_id: string;
   readonly activity_type: string;
   readonly task_queue: string;
@@ -56,7 +57,8 @@ export function approvalLines(approval: ShownApprovalView): string {
     ["Approval", approval.id],
     ["Status", [approval.status, approval.close_reason].filter((part) => part !== "").join(": ")],
     ["Title", approval.title],
-    ["Activity", `${approval.activity_type} (id ${approval.activity_id}, task queue ${approval.task_queue})`],
+    ["Kind", approval.kind],
+    ["Action", `${approval.activity_type} (id ${approval.activity_id}, task queue ${approval.task_queue})`],
     ["Workflow", `${approval.workflow_type} ${approval.workflow_id} (run ${approval.run_id})`],
     ...approval.input.map((payload): readonly [string, string] => ["Input", payloadText(payload)]),
     ...Object.entries(approval.header).map(([name, payload]): readonly [string, string] => ["Header", `${name}: ${payloadText(payload)}`]),

@@ -44,7 +44,8 @@ test("show has every fact, and none that is empty", async () => {
   expect(facts).toEqual([
     ["Approval", id],
     ["Status", "pending"],
-    ["Activity", "Refund (id 1, task queue orders)"],
+    ["Kind", "activity"],
+    ["Action", "Refund (id 1, task queue orders)"],
     ["Workflow", expect.stringMatching(/^Order order-1 \(run [0-9a-f-]{36}\)$/)],
     ["Topic", "shop.refund"],
     ["Labels", "team=shop"],

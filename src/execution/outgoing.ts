@@ -164,11 +164,13 @@ export const wantedCancel = ({ workflowExecution }: Cancel) => ({
 
 /** The action that `initiated` asked for, as it stands now. */
 export function wantedOutgoing({ initiatedEventId, clearance }: OutgoingAction, initiated: HistoryEvent): WantedAction {
-  const { grantedApprovalId: approvalId, grantedJobHash: jobHash } = clearance;
+  const { grantedApprovalId: approvalId, grantedJobHash: jobHash, policySnapshot: waitedUnder } = clearance;
   return {
     ...asked(initiated),
     attempt: 1,
     scheduledEventId: initiatedEventId,
+    // What is decided a second time under one snapshot has waited out its delay.
+    waitedUnder,
     grant: approvalId === "" ? null : { approvalId, jobHash },
   };
 }

@@ -59,6 +59,6 @@ export const endOf = ({ id, status, closeReason, closedAt, votes }: Readonly<App
 export function settle(stored: StoredApproval, now: EpochMs): ApprovalChange | null {
   const expired = decideOnApproval(stored, [{ type: "wake" }], now);
   if (expired.ok && expired.value.approval.status !== ApprovalStatus.PENDING) return expired.value;
-  const withdrawn = decideOnApproval(stored, [{ type: "abandon", reason: "the activity no longer waits" }], now);
+  const withdrawn = decideOnApproval(stored, [{ type: "abandon", reason: "the action no longer waits" }], now);
   return withdrawn.ok ? withdrawn.value : null;
 }

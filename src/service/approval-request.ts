@@ -47,6 +47,7 @@ export function askForApproval(
         requirements: requirementsOf(decision.approval),
         title: request?.title ?? "",
         context: request?.context ?? "",
+        kind: action.kind,
       },
     },
     context.now,

@@ -34,6 +34,11 @@ import type { SafetyKernel } from "./safety-kernel.ts";
 
 const attemptsMax = 16;
 
+/** Whether an action leaves only now because the policy kept it back. It is decided again, and nobody wants it once its run has closed. */
+type Departure = { readonly keptBack: boolean };
+const first: Departure = { keptBack: false };
+const resumed: Departure = { keptBack: true };
+
 /**
  * Carries out effects on other runs. What happens there, what the source learns of it, and the removal of the outbox entry are one
  * commit: a crash before it repeats the whole, after it nothing.
@@ -66,11 +71,11 @@ export function createEffects(deps: {
   async function once(key: OutboxKey, effect: Effect): Promise<void> {
     switch (effect.kind) {
       case "start-child":
-        return startChild(key, effect.initiated, { orphan: true });
+        return startChild(key, effect.initiated, first);
       case "signal-external":
-        return signalExternal(key, effect.initiated);
+        return signalExternal(key, effect.initiated, first);
       case "cancel-external":
-        return cancelExternal(key, effect.initiated);
+        return cancelExternal(key, effect.initiated, first);
       case "report-to-parent":
         return reportToParent(key, effect.closed);
       case "close-child":
@@ -91,11 +96,11 @@ export function createEffects(deps: {
     if (initiated === undefined || source === null || outgoingAction(draftOf(source), initiatedEventId) === null) return done(key);
     switch (initiated.attributes?.$case) {
       case "startChildWorkflowExecutionInitiatedEventAttributes":
-        return startChild(key, initiated, { orphan: false });
+        return startChild(key, initiated, resumed);
       case "signalExternalWorkflowExecutionInitiatedEventAttributes":
-        return signalExternal(key, initiated);
+        return signalExternal(key, initiated, resumed);
       case "requestCancelExternalWorkflowExecutionInitiatedEventAttributes":
-        return cancelExternal(key, initiated);
+        return cancelExternal(key, initiated, resumed);
       default:
         return done(key);
     }
@@ -105,19 +110,18 @@ export function createEffects(deps: {
    * Whether the policy now in force lets an action leave. What it refuses, holds or delays is so in this very draft, which is to be committed
    * either way. What a run left behind when it closed was decided when it was asked for.
    */
-  function mayLeave(draft: Draft, initiated: HistoryEvent): boolean {
+  function mayLeave(draft: Draft, initiated: HistoryEvent, { keptBack }: Departure): boolean {
     const action = outgoingAction(draft, initiated.eventId);
-    if (action === null) return true;
+    if (action === null) return !keptBack;
     if (isHeldBack(action.clearance)) return false;
     const { policySnapshot } = action.clearance;
-    if (!kernel.needsDecision({ policySnapshot, attempt: 1, decidedAttempt: 1 })) return true;
+    if (!kernel.needsDecision({ policySnapshot, attempt: 1, decidedAttempt: keptBack ? 0 : 1 })) return true;
     if (applyClearance(draft, initiated.eventId, kernel.admit(wantedOutgoing(action, initiated), draft))) return true;
     failRefused(draft);
     return false;
   }
 
-  /** `orphan`: whether a child that may outlive its parent is started even if the parent has closed. */
-  async function startChild(key: OutboxKey, event: HistoryEvent, { orphan }: { orphan: boolean }): Promise<void> {
+  async function startChild(key: OutboxKey, event: HistoryEvent, departure: Departure): Promise<void> {
     const { attributes: initiated } = event;
     if (initiated?.$case !== "startChildWorkflowExecutionInitiatedEventAttributes") return done(key);
     const { namespaceId, workflowId } = initiated.value;
@@ -127,10 +131,10 @@ export function createEffects(deps: {
       const parent = await runs.load(key.run);
       if (parent === null) return done(key);
       const parentDraft = draftOf(parent);
-      if (!mayLeave(parentDraft, event)) return runs.submit([{ cell: parent, draft: parentDraft }], { deleteOutbox: [key] });
+      if (!mayLeave(parentDraft, event, departure)) return runs.submit([{ cell: parent, draft: parentDraft }], { deleteOutbox: [key] });
       const child = childToStart(parentDraft, event.eventId);
       // A parent that closed before its child was started takes it back, unless it was to live on its own anyway.
-      const abandoned = orphan && !isRunning(parentDraft) && initiated.value.parentClosePolicy === ParentClosePolicy.ABANDON;
+      const abandoned = !departure.keptBack && !isRunning(parentDraft) && initiated.value.parentClosePolicy === ParentClosePolicy.ABANDON;
       if (child === null && !abandoned) return done(key);
       const childKey: RunKey = { namespaceId, workflowId, runId: newId() };
       const verdict = decideStart(
@@ -206,7 +210,7 @@ export function createEffects(deps: {
     return source.childWorkflowOnly && parent?.workflowId !== source.cell.key.workflowId ? null : found.value;
   }
 
-  async function signalExternal(key: OutboxKey, event: HistoryEvent): Promise<void> {
+  async function signalExternal(key: OutboxKey, event: HistoryEvent, departure: Departure): Promise<void> {
     const initiated = event.attributes;
     const source = await runs.load(key.run);
     if (source === null || initiated?.$case !== "signalExternalWorkflowExecutionInitiatedEventAttributes") return done(key);
@@ -222,7 +226,7 @@ export function createEffects(deps: {
       externalWorkflowExecution: { workflowId: key.run.workflowId, runId: key.run.runId },
     };
     const sourceDraft = draftOf(source);
-    if (!mayLeave(sourceDraft, event)) return runs.submit([{ cell: source, draft: sourceDraft }], { deleteOutbox: [key] });
+    if (!mayLeave(sourceDraft, event, departure)) return runs.submit([{ cell: source, draft: sourceDraft }], { deleteOutbox: [key] });
     if (cell === source) {
       // A run that signals itself: one transition does both.
       signal(sourceDraft, request);
@@ -244,7 +248,7 @@ export function createEffects(deps: {
     return runs.submit(parts, { deleteOutbox: [key] });
   }
 
-  async function cancelExternal(key: OutboxKey, event: HistoryEvent): Promise<void> {
+  async function cancelExternal(key: OutboxKey, event: HistoryEvent, departure: Departure): Promise<void> {
     const initiated = event.attributes;
     const source = await runs.load(key.run);
     if (source === null || initiated?.$case !== "requestCancelExternalWorkflowExecutionInitiatedEventAttributes") return done(key);
@@ -262,7 +266,7 @@ export function createEffects(deps: {
       externalCancelDone(sourceDraft, event.eventId, null);
       cancelUnstartedChild(sourceDraft, unstarted);
     }
-    if (unstarted !== null || !mayLeave(sourceDraft, event))
+    if (unstarted !== null || !mayLeave(sourceDraft, event, departure))
       return runs.submit([{ cell: source, draft: sourceDraft }], { deleteOutbox: [key] });
     if (cell === source) {
       requestCancel(sourceDraft, request);

@@ -1,7 +1,14 @@
 import type { ActionKind } from "../governance/action.ts";
 import type { Policy } from "../governance/policy/policy.ts";
 
-const decidedKinds: ReadonlySet<ActionKind> = new Set(["activity", "workflow-start", "local-activity"]);
+const decidedKinds: ReadonlySet<ActionKind> = new Set([
+  "activity",
+  "child-workflow",
+  "external-signal",
+  "external-cancellation",
+  "workflow-start",
+  "local-activity",
+]);
 
 /** A permission whose limits nobody holds would be a lie: what cannot be enforced is refused when the policy is loaded. */
 export function notEnforcedYet(policy: Policy): readonly string[] {

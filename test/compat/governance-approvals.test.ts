@@ -203,7 +203,7 @@ describe.each([
   });
 
   const held = { name: "refund", args: [{ amount: 500 }] } as const;
-  const gone = "withdrawn: the activity no longer waits";
+  const gone = "withdrawn: the action no longer waits";
 
   test("cancelling the activity withdraws its approval", async () => {
     const handle = await compat.start(cancelCall, { args: [held, "when-signalled"] });

@@ -68,8 +68,7 @@ describe.each([
       event.signalExternalWorkflowExecutionInitiatedEventAttributes ?? { header: null };
     return { header: payloadOf(header?.fields?.["holdfast-decision"]), summary: payloadOf(event.userMetadata?.summary) };
   };
-  /** What the ledger says of a run after its start. */
-  const recordOf = async (handle: Handle) => (await server.recordOf(handle.workflowId)).slice(1);
+  const recordOf = (handle: Handle) => server.recordOf(handle.workflowId);
   const exists = (workflowId: string) =>
     compat.client.workflow
       .getHandle(workflowId)
@@ -83,7 +82,7 @@ describe.each([
       const { status, closeReason } = await server.approval(id);
       return status !== ApprovalStatus.PENDING && `${statusWords[status as keyof typeof statusWords]}: ${closeReason}`;
     });
-  const gone = "withdrawn: the activity no longer waits";
+  const gone = "withdrawn: the action no longer waits";
 
   describe("a child", () => {
     const child = (amount = 500, options: Parameters<typeof tryChild>[1] & object = {}) =>
@@ -204,6 +203,7 @@ describe.each([
       const late = await child();
       expect(await late.result()).toBe("paid 500");
       expect(Date.now() - started).toBeGreaterThanOrEqual(300);
+      expect(await recordOf(late)).toEqual(["decision THROTTLE payouts attempt 1", "decision THROTTLE payouts attempt 1"]);
       await replay(late);
 
       const denied = await child();

@@ -234,7 +234,7 @@ rules:
   test("observe: the activity runs, and the ledger says what would have become of it", async () => {
     const handle = await compat.start(tryActivity, { args: ["greet", ["Ada"]] });
     expect(await handle.result()).toBe("1: hello Ada");
-    const decision = (await server.decisions()).find(({ workflow_id }) => workflow_id === handle.workflowId);
+    const decision = (await server.decisions()).findLast(({ workflow_id }) => workflow_id === handle.workflowId);
     expect(decision).toMatchObject({ effect: "ALLOW", observed: { effect: "DENY", rule: "watch-greetings" } });
     await replay(handle);
   });

@@ -215,8 +215,11 @@ export function governed(options: { readonly policy: string; readonly db?: strin
     recordOf: async (workflowId) => {
       const all = await entries();
       const runs = new Set(all.filter(({ body }) => body.workflow_id === workflowId).map(({ runId }) => runId));
+      // Every test starts workflows; what no rule says of them is not what it is about.
+      const isPlainStart = ({ kind, body }: (typeof all)[number]) =>
+        kind === "decision" && body.kind === "workflow-start" && body.rule === null;
       return all
-        .filter(({ runId }) => runs.has(runId))
+        .filter((entry) => runs.has(entry.runId) && !isPlainStart(entry))
         .map(({ kind, body }) =>
           kind === "decision"
             ? `decision ${body.effect} ${body.rule} attempt ${body.attempt}`

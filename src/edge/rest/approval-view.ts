@@ -19,6 +19,7 @@ export const approvalView = (approval: Readonly<Approval>): object => ({
   workflow_id: approval.workflowId,
   workflow_type: approval.workflowType,
   run_id: approval.runId,
+  kind: approval.kind,
   activity_id: approval.activityId,
   activity_type: approval.activityType,
   task_queue: approval.taskQueue,

@@ -45,6 +45,7 @@ describe("a person who decides", () => {
           workflow_id: "order-1",
           workflow_type: "Order",
           run_id: expect.any(String),
+          kind: "activity",
           activity_id: "1",
           activity_type: "Refund",
           task_queue: "orders",

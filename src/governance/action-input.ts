@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
+import { canonicalJson } from "../base/canonical-json.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import type { Payloads } from "../protocol/generated/temporal/api/common/v1/message.ts";
-import { canonicalJson } from "./canonical.ts";
 
 type Payload = Payloads["payloads"][number];
 

@@ -1,5 +1,6 @@
+import { canonicalJson } from "../base/canonical-json.ts";
+import { sha256Hex } from "../base/sha256.ts";
 import { type ActionInput, noInput } from "./action-input.ts";
-import { canonicalJson, sha256Hex } from "./canonical.ts";
 
 export const actionKinds = [
   "activity",

@@ -1,8 +1,8 @@
 import { afterEach, expect, test } from "vitest";
+import { canonicalBytes } from "../base/canonical-json.ts";
 import { ok } from "../base/result.ts";
 import { type Action, actionOf, jobHash } from "../governance/action.ts";
 import { inputOfPayloads } from "../governance/action-input.ts";
-import { canonicalJson } from "../governance/canonical.ts";
 import { decide } from "../governance/policy/decide.ts";
 import { snapshotFrom } from "../governance/policy/policy.test-kit.ts";
 import type { Snapshot } from "../governance/policy/snapshot.ts";
@@ -46,7 +46,7 @@ async function recorded(
     const event = make(HistoryEvent, { eventId: 1, attributes: { $case: "activityTaskScheduledEventAttributes", value: attributes } });
     if (kept.includes(index)) histories.set(runId(index), encode(History, { events: [event] }));
     const body = decisionRecord(decision, { asked, jobHash: jobHash(decision.action), grantedApprovalId: null });
-    return { namespaceId: "n", at: index, kind: "decision", runId: runId(index), body: Buffer.from(canonicalJson(body)) } as const;
+    return { namespaceId: "n", at: index, kind: "decision", runId: runId(index), body: canonicalBytes(body) } as const;
   });
   await store.commit([changeOutsideRuns({ putDocuments: [], ledger })]);
   const backtest = createBacktest({

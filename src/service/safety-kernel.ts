@@ -1,8 +1,8 @@
+import { canonicalBytes } from "../base/canonical-json.ts";
 import { payloadsBytes } from "../execution/activity.ts";
 import type { Admission, Admit, WantedAction } from "../execution/admission.ts";
 import type { Draft } from "../execution/execution.ts";
 import { jobHash } from "../governance/action.ts";
-import { canonicalJson } from "../governance/canonical.ts";
 import type { LedgerEntry } from "../governance/ledger/ledger.ts";
 import { quotasOf } from "../governance/limits/limits.ts";
 import { type Decision, decide } from "../governance/policy/decide.ts";
@@ -73,10 +73,8 @@ export function createSafetyKernel(deps: {
         at: now,
         kind: "decision",
         runId,
-        body: Buffer.from(
-          canonicalJson(
-            decisionRecord(decision, { asked: actionIn(wanted, draft), jobHash: hash, grantedApprovalId: grant?.approvalId ?? null }),
-          ),
+        body: canonicalBytes(
+          decisionRecord(decision, { asked: actionIn(wanted, draft), jobHash: hash, grantedApprovalId: grant?.approvalId ?? null }),
         ),
       });
     switch (decision.effect) {

@@ -1,4 +1,5 @@
 import { assertNever } from "../../base/assert.ts";
+import { canonicalBytes } from "../../base/canonical-json.ts";
 import {
   type Approval,
   ApprovalStatus,
@@ -8,7 +9,6 @@ import {
   Verdict,
 } from "../../protocol/generated/holdfast/state/v1/governance.ts";
 import type { Principal as Actor } from "../action.ts";
-import { canonicalBytes, type Json } from "../ledger/canonical-json.ts";
 import type { LedgerEntry, LedgerKind } from "../ledger/ledger.ts";
 import type { ApprovalEvent, ClosedStatus } from "./approval.ts";
 import { requirementsOf } from "./approver.ts";
@@ -30,7 +30,7 @@ export function approvalEntry(approval: Readonly<Approval>, event: ApprovalEvent
   return { namespaceId, at, kind, runId, body: canonicalBytes({ approval: id, job_hash: jobHash, snapshot: policySnapshot, ...body }) };
 }
 
-type Described = { readonly kind: LedgerKind; readonly at: number; readonly body: { readonly [key: string]: Json } };
+type Described = { readonly kind: LedgerKind; readonly at: number; readonly body: { readonly [key: string]: unknown } };
 
 function described(approval: Readonly<Approval>, event: ApprovalEvent): Described {
   switch (event.type) {
@@ -90,6 +90,6 @@ function askedFor(approval: Readonly<Approval>): Described["body"] {
   };
 }
 
-const who = (principal: Actor | Principal | undefined): Json =>
+const who = (principal: Actor | Principal | undefined): unknown =>
   principal === undefined ? null : { ...principal, roles: [...principal.roles] };
-const group = (approvers: Approvers | undefined): Json => (approvers === undefined ? null : { ...approvers });
+const group = (approvers: Approvers | undefined): unknown => (approvers === undefined ? null : { ...approvers });

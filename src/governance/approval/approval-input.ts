@@ -1,6 +1,6 @@
+import { canonicalJson } from "../../base/canonical-json.ts";
 import { err, ok, type Result } from "../../base/result.ts";
 import { anyValue, into, mapping, readDocument, text } from "../../language/reader.ts";
-import { canonicalJson } from "../canonical.ts";
 import { type ApprovalTerms, approvalFields, approvalTerms, approversFields } from "../policy/policy.ts";
 
 /** What the activity `holdfast.approval` was called with. */

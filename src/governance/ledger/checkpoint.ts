@@ -1,7 +1,7 @@
 import { createHash, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
+import { canonicalBytes } from "../../base/canonical-json.ts";
 import { err, ok, type Result } from "../../base/result.ts";
 import type { EpochMs } from "../../base/time.ts";
-import { canonicalBytes } from "./canonical-json.ts";
 import { equalBytes, framed, hashBytes, sha256 } from "./hash.ts";
 import { type ChainHead, type ChainId, noHash } from "./ledger.ts";
 import { isUnderRoot, leafHash, merklePath, merkleRoot } from "./merkle.ts";

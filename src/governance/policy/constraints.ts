@@ -1,3 +1,4 @@
+import { canonicalJson } from "../../base/canonical-json.ts";
 import { parseBytes, parseDuration } from "../../base/quantity.ts";
 import {
   flag,
@@ -16,7 +17,6 @@ import {
   word,
   wordsOf,
 } from "../../language/reader.ts";
-import { canonicalJson } from "../canonical.ts";
 import { compileGlob } from "./glob.ts";
 
 export const duration = quantity(parseDuration, "a duration such as `30s` or `1h30m`");

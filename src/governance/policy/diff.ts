@@ -1,5 +1,5 @@
+import { canonicalJson } from "../../base/canonical-json.ts";
 import { keyOf } from "../../language/reader.ts";
-import { canonicalJson } from "../canonical.ts";
 import { emptyPolicy, type Rule } from "./policy.ts";
 import type { Bundle, Snapshot } from "./snapshot.ts";
 

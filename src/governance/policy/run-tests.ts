@@ -1,4 +1,4 @@
-import { canonicalJson } from "../canonical.ts";
+import { canonicalJson } from "../../base/canonical-json.ts";
 import { actionOfFields } from "./action-file.ts";
 import { type Decision, decide } from "./decide.ts";
 import type { Snapshot } from "./snapshot.ts";

@@ -1,5 +1,5 @@
+import { canonicalJson } from "../../base/canonical-json.ts";
 import type { Action } from "../action.ts";
-import { canonicalJson } from "../canonical.ts";
 import { type Decision, decide } from "./decide.ts";
 import type { Snapshot } from "./snapshot.ts";
 
@@ -18,4 +18,5 @@ export function simulate(current: Snapshot, candidate: Snapshot, action: Action)
 }
 
 /** What an action notices of a decision; equal for two that it cannot tell apart. */
-export const noticed = ({ effect, constraints, approval, delay }: Decision): string => canonicalJson({ effect, constraints, approval, delay });
+export const noticed = ({ effect, constraints, approval, delay }: Decision): string =>
+  canonicalJson({ effect, constraints, approval, delay });

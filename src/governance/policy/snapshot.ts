@@ -1,6 +1,7 @@
 import { assert } from "../../base/assert.ts";
+import { canonicalJson } from "../../base/canonical-json.ts";
+import { sha256Hex } from "../../base/sha256.ts";
 import { tenantOf } from "../action.ts";
-import { canonicalJson, sha256Hex } from "../canonical.ts";
 import { Catalogue } from "./catalogue.ts";
 import { type Constraints, isUnconstrained, mergeConstraints } from "./constraints.ts";
 import type { Effect } from "./effect.ts";

@@ -1,6 +1,6 @@
 import type { KeyObject } from "node:crypto";
 import { err, ok, type Result } from "../../base/result.ts";
-import { sha256Hex } from "../../governance/canonical.ts";
+import { sha256Hex } from "../../base/sha256.ts";
 import { parsePolicy } from "../../governance/policy/policy.ts";
 import { checkSignature } from "../../governance/policy/signature.ts";
 import { type Bundle, type Snapshot, snapshotOf } from "../../governance/policy/snapshot.ts";

@@ -1,6 +1,7 @@
+import { canonicalBytes } from "../../base/canonical-json.ts";
 import { err, ok, type Result } from "../../base/result.ts";
+import { sha256Hex } from "../../base/sha256.ts";
 import type { Principal } from "../../governance/action.ts";
-import { canonicalJson, sha256Hex } from "../../governance/canonical.ts";
 import { type Change, diff } from "../../governance/policy/diff.ts";
 import type { DocumentWrite } from "../../store/store.ts";
 import { serverNamespaceId } from "../audit.ts";
@@ -134,7 +135,7 @@ export function createPolicies(deps: {
 
   /** Writes a draft, and what the ledger says of it. */
   async function write(draft: Draft | null, { id, expectedVersion, entry }: { id: string; expectedVersion: number; entry: object }) {
-    const body = Buffer.from(canonicalJson({ bundle: id, ...entry }));
+    const body = canonicalBytes({ bundle: id, ...entry });
     return committer.commit(
       changeOutsideRuns({
         putDocuments: [draftWrite(id, draft, expectedVersion)],

@@ -1,5 +1,5 @@
+import { canonicalBytes, canonicalJson } from "../../base/canonical-json.ts";
 import { err, ok, type Result } from "../../base/result.ts";
-import { canonicalJson } from "../../governance/canonical.ts";
 import type { LedgerEntry } from "../../governance/ledger/ledger.ts";
 import type { Snapshot } from "../../governance/policy/snapshot.ts";
 import type { DocumentWrite } from "../../store/store.ts";
@@ -219,6 +219,6 @@ function publicationEntry({ number, hash, parent, cause, by, author, at, message
     at,
     kind: cause === "rollback" ? "policy-rolled-back" : "policy-published",
     runId: null,
-    body: Buffer.from(canonicalJson(body)),
+    body: canonicalBytes(body),
   };
 }

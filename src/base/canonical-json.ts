@@ -1,8 +1,7 @@
-import { createHash } from "node:crypto";
-
 /**
- * One text for one value, whatever order its keys were written in: JSON without spaces, keys in the order of their UTF-16 code units (as
- * in RFC 8785), absent (`undefined`) fields left out. A Map is written as an object.
+ * One text for one value, whatever order its keys were written in: RFC 8785, so without spaces, keys in the order of their UTF-16 code units,
+ * numbers as ECMAScript prints them. Beyond it: absent (`undefined`) fields are left out, a Map is written as an object, what JSON has no
+ * number for is null, and a text that is not well-formed Unicode is escaped as `JSON.stringify` does, since both may come from a caller.
  */
 export function canonicalJson(value: unknown): string {
   if (value instanceof Map) return objectOf([...value.entries()].map(([key, inner]) => [String(key), inner]));
@@ -17,5 +16,5 @@ function objectOf(entries: readonly (readonly [string, unknown])[]): string {
   return `{${sorted.map(([key, value]) => `${JSON.stringify(key)}:${canonicalJson(value)}`).join(",")}}`;
 }
 
-/** Lower-case hexadecimal. */
-export const sha256Hex = (data: string | Uint8Array): string => createHash("sha256").update(data).digest("hex");
+/** The same as UTF-8 bytes: what the ledger stores and hashes. */
+export const canonicalBytes = (value: unknown): Uint8Array => Buffer.from(canonicalJson(value));

@@ -128,7 +128,7 @@ describe("addresses that are not public", () => {
 
   test("are reached where the configuration names the host, at the address that was looked up, once", async () => {
     answering(200);
-    expect(await send({ allowPrivate: ["inside.example.com"] }, "inside.example.com")).toEqual({ ok: true, value: 200 });
+    expect(await send({ allowPrivate: ["Inside.example.com"] }, "inside.EXAMPLE.com")).toEqual({ ok: true, value: 200 });
     expect(looked).toEqual(["inside.example.com"]);
     expect(received[0]?.headers.host).toBe(`inside.example.com:${port}`);
   });

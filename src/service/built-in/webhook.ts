@@ -45,7 +45,8 @@ export function createWebhooks(
   { signingKey, allowPrivate, timeout }: WebhookOptions,
   lookup: (host: string) => Promise<readonly LookupAddress[]> = (host) => dns.lookup(host, { all: true, verbatim: true }),
 ): PostWebhook {
-  const mayBePrivate = (host: string): boolean => (typeof allowPrivate === "boolean" ? allowPrivate : allowPrivate.includes(host));
+  const exempt = typeof allowPrivate === "boolean" ? [] : allowPrivate.map((host) => host.toLowerCase());
+  const mayBePrivate = (host: string): boolean => allowPrivate === true || exempt.includes(host);
 
   /** In place of Node's: the connection goes to an address that was looked at, so that no second look at the name can give another. */
   const lookupAllowed: LookupFunction = (host, options, done) => {

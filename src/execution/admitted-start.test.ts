@@ -10,7 +10,7 @@ import { startAdmitted } from "./admitted-start.ts";
 import { terminateRun } from "./close.ts";
 import { determinedByHistory } from "./determined.test-kit.ts";
 import { fold } from "./evolve.ts";
-import { completeRun, startTestRun, startTime, type TestRun, testContext } from "./execution.test-kit.ts";
+import { command, completeRun, startTestRun, startTime, type TestRun, testContext } from "./execution.test-kit.ts";
 import { denialFailure } from "./failures.ts";
 import { pendingAction, unansweredHolds } from "./held-action.ts";
 import { requestCancel } from "./signal.ts";
@@ -80,6 +80,17 @@ describe("an allowed start", () => {
   ] as const)("has its run time-out capped: %j under %j", (workflowRunTimeout, caps, written) => {
     const run = start(deciding({ ...allow, caps }), { workflowRunTimeout });
     expect(run.written("workflowExecutionStartedEventAttributes").workflowRunTimeout).toEqual(written);
+  });
+
+  test("is held to it in all runs of its chain, whatever time-out they give themselves", () => {
+    const goOn = command("continueAsNewWorkflowExecution", { workflowRunTimeout: toProtoTime(hourMs) });
+    let run = start(deciding({ ...allow, caps: { startToClose: minuteMs, attempts: null } }));
+    for (let runs = 1; runs <= 3; runs++) {
+      expect(runExpiresAt(run.state.core)).toBe(run.state.core.executionTime + minuteMs);
+      run.advance(secondMs);
+      run.step([goOn]);
+      run = run.successor();
+    }
   });
 
   test("has the attempts of its retry policy capped; without one it is not retried anyway", () => {

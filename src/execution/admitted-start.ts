@@ -35,6 +35,8 @@ export function startAdmitted(
   const started = { ...capped(asked, "caps" in admission ? admission.caps : null), header: markedHeader(asked.header, admission.marks) };
   beginRun(draft, { ...started, eagerExecutionAccepted: asked.eagerExecutionAccepted && admission.effect === "allow" }, metadata);
   if (admission.effect !== "allow") keepBack(draft, admission);
+  else if (admission.caps?.startToClose)
+    draft.core.startGate = make(StartGate, { policySnapshot: admission.snapshot, runtimeCap: admission.caps.startToClose });
   return { draft, refused: null };
 }
 

@@ -19,7 +19,7 @@ import { timeoutFailure } from "./failures.ts";
 import { appendEvent, type EventAttributes } from "./history.ts";
 import { decideRetry } from "./retry.ts";
 import { type Continuation, continuedAttributes, startRun } from "./start.ts";
-import { executionExpiresAt } from "./start-gate.ts";
+import { executionExpiresAt, gateOfNext } from "./start-gate.ts";
 import { failWorkflowTask, scheduleWorkflowTask } from "./workflow-task.ts";
 import { writeSpeculative } from "./workflow-task-events.ts";
 
@@ -153,6 +153,7 @@ function continueChain(draft: Draft, continuation: Continuation): string {
   const runId = draft.context.newId();
   const started = continuedAttributes(draft, runId, continuation);
   draft.successor = startRun({ ...draft.key, runId }, started, draft.context, { userMetadata: draft.userMetadata });
+  draft.successor.core.startGate = gateOfNext(draft.core);
   scheduleWorkflowTask(draft.successor);
   return runId;
 }

@@ -1,5 +1,6 @@
 import type { EpochMs } from "../base/time.ts";
-import type { RunCore } from "../protocol/generated/holdfast/state/v1/state.ts";
+import { make } from "../protocol/codec.ts";
+import { type RunCore, StartGate } from "../protocol/generated/holdfast/state/v1/state.ts";
 import { holdDue } from "./hold.ts";
 
 /* The gate before the first workflow task, where the policy keeps runs that may not begin yet. */
@@ -26,5 +27,11 @@ export function runExpiresAt(core: Core): EpochMs {
 /** When the whole chain of runs times out, 0 for never. Time before the gate does not count. */
 export const executionExpiresAt = (core: Core): EpochMs =>
   waitsToBegin(core) ? 0 : later(core.executionExpirationTime, core.startGate?.heldFor ?? 0);
+
+/** What the next run of the chain has of it: as long as the decision lets a run take, whatever time-out the run gives itself. */
+export const gateOfNext = ({ startGate }: Core): StartGate | undefined =>
+  startGate === undefined || startGate.runtimeCap === 0
+    ? undefined
+    : make(StartGate, { policySnapshot: startGate.policySnapshot, runtimeCap: startGate.runtimeCap });
 
 const later = (at: EpochMs, by: number): EpochMs => (at > 0 ? at + by : 0);

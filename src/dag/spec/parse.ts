@@ -57,6 +57,7 @@ function specOf(workflow: WorkflowFields, at: Place, options: ParseOptions): Dag
   const sorted = inOrder(waits);
   if ("cycle" in sorted) return reportCycle(sorted.cycle, drafts);
   checkNames(steps, drafts, waits, workflow.output ?? null, at);
+  const order = sorted.order.filter((point) => point % 2 === 1).map((point) => (point - 1) / 2);
   return {
     id: workflow.id ?? null,
     orgId: workflow.orgId ?? null,
@@ -72,10 +73,19 @@ function specOf(workflow: WorkflowFields, at: Place, options: ParseOptions): Dag
     labels: workflow.labels ?? new Map(),
     output: workflow.output ?? null,
     compensateOn: new Set(workflow.compensateOn ?? endings.filter((ending) => ending !== "denied")),
-    steps,
+    steps: steps.map((step) => withBranchesInOrder(step, order)),
     indexOf: new Map(drafts.map(({ id }, index) => [id, index])),
-    order: sorted.order.filter((point) => point % 2 === 1).map((point) => (point - 1) / 2),
+    order,
   };
+}
+
+/** With `max_parallel`, a branch that waits for another one must not take its place. */
+function withBranchesInOrder(step: DagStep, order: readonly number[]): DagStep {
+  const { kind } = step;
+  if (kind.kind !== "parallel") return step;
+  const positions = new Map(order.map((index, position) => [index, position]));
+  const branches = kind.branches.toSorted((a, b) => (positions.get(a) ?? 0) - (positions.get(b) ?? 0));
+  return { ...step, kind: { ...kind, branches } };
 }
 
 /** Steps with each other's indexes in place of names; undefined when a type cannot be made out, so that nothing more can be said. */

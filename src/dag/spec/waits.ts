@@ -31,7 +31,11 @@ export function waitsOf(steps: readonly Waiting[]): readonly (readonly number[])
     }
     if (onError !== null) {
       wait(startOf(onError), endOf(index));
-      for (const dependant of dependants) if (dependant !== onError) wait(startOf(dependant), endOf(onError));
+      // What depends on the step waits for whoever stands in for it, and for whoever stands in for them.
+      const handlers = new Set<number>();
+      for (let next: number | null = onError; next !== null && !handlers.has(next); next = steps[next]?.onError ?? null) handlers.add(next);
+      for (const dependant of dependants)
+        for (const handler of handlers) if (dependant !== onError || handler !== onError) wait(startOf(dependant), endOf(handler));
     }
   });
   return waits;

@@ -18,7 +18,7 @@ import { startServer, startWorker } from "./victims.ts";
 // People vote over the HTTP API of the built server, all at one time, while it dies by SIGKILL again and again.
 
 const seed = Number(process.env.HOLDFAST_CRASH_SEED ?? randomInt(2 ** 31));
-const kills = 12;
+const kills = 8;
 const workflows = 10;
 const ordersEach = 10;
 const approvalCount = workflows * ordersEach;

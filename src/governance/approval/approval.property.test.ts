@@ -119,6 +119,6 @@ test("whatever is asked in whatever order, an approval ends once and only as its
       expect(events.reduce<Readonly<Approval> | null>(evolve, null)).toEqual(approval);
       expect(Approval.decode(encode(Approval, approval))).toEqual(approval);
     }),
-    { numRuns: 2_000 },
+    { numRuns: 1_000 },
   );
 });

@@ -229,6 +229,13 @@ c: {topic: job.c, depends_on: [rescue]}
     expect(run.fail("rescue@1")).toEqual(["close failed"]);
   });
 
+  test("on_error: a handler that is over stands in for who calls it later", () => {
+    const run = new TestRun("a: {topic: job.a, on_error: h}\nb: {topic: job.b, on_error: h}\nh: {topic: job.h, continue_on_error: true}");
+    run.fail("a@1");
+    run.fail("h@1");
+    expect(run.fail("b@1")).toEqual(["close succeeded"]);
+  });
+
   test("neither lets a denied run go on", () => {
     for (const text of [handled, "a: {topic: job.a, continue_on_error: true}"])
       expect(new TestRun(text).deny("a@1")).toEqual(["close denied"]);

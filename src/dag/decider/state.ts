@@ -87,8 +87,8 @@ export type GroupState = {
 };
 
 export type BranchesState = { readonly started: number; readonly open: number; readonly succeeded: number; readonly failed: number };
-/** How many steps could still call it, and which have. */
-export type HandlerState = { readonly callersLeft: number; readonly called: readonly number[] };
+/** How many steps could still call it, which have, and whether those who wait for it have been told that it is over. */
+export type HandlerState = { readonly callersLeft: number; readonly called: readonly number[]; readonly isOver: boolean };
 
 export type CompensationState = {
   /** The next is the last. */
@@ -127,7 +127,7 @@ export function emptyState(spec: DagSpec): DagState {
         action: null,
         group: null,
         branches: null,
-        handler: step.activatedBy?.as === "handler" ? { callersLeft: step.handlesErrorsOf, called: [] } : null,
+        handler: step.activatedBy?.as === "handler" ? { callersLeft: step.handlesErrorsOf, called: [], isOver: false } : null,
       }),
     ),
     unsettled: spec.steps.length,

@@ -175,15 +175,15 @@ const words = { failed: "failed", timed_out: "timed out", denied: "was denied", 
 
 /** The handler stands in for the step: what depends on the step goes on when the handler has succeeded. */
 function callHandler(turn: Turn, step: DagStep, handlerIndex: number): void {
-  const { handler, status, blockers, taken } = stepOf(turn, handlerIndex);
+  const { handler, blockers, taken } = stepOf(turn, handlerIndex);
   if (handler === null) return;
   const isFirst = handler.called.length === 0;
   putStep(turn, handlerIndex, {
-    handler: { callersLeft: handler.callersLeft - 1, called: [...handler.called, step.index] },
+    handler: { ...handler, callersLeft: handler.callersLeft - 1, called: [...handler.called, step.index] },
     ...(isFirst ? { blockers: blockers - 1, taken: taken + 1 } : {}),
   });
   if (isFirst) turn.agenda.push({ do: "start", step: handlerIndex });
-  else if (status === "succeeded") released(turn, step.index, true);
+  else if (handler.isOver) released(turn, step.index, true);
 }
 
 /** A step that will not call its handler: when none will, the handler is not needed. */
@@ -203,7 +203,9 @@ export function released(turn: Turn, index: number, taken: boolean): void {
   if (step.onError !== null && (status === "succeeded" || status === "cancelled")) dismissHandler(turn, step.onError);
   if (step.activatedBy?.as === "branch") branchEnded(turn, step.activatedBy.by, taken);
   if (step.kind.kind === "loop") released(turn, step.kind.body, taken);
-  for (const caller of handler?.called ?? []) released(turn, caller, taken);
+  if (handler === null) return;
+  putStep(turn, index, { handler: { ...handler, isOver: true } });
+  for (const caller of handler.called) released(turn, caller, taken);
 }
 
 function unblock(turn: Turn, index: number, taken: boolean): void {

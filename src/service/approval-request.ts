@@ -11,6 +11,7 @@ import { encode, make } from "../protocol/codec.ts";
 import { Approval, ApprovalRequirements, OnExpiry } from "../protocol/generated/holdfast/state/v1/governance.ts";
 import { Hold } from "../protocol/generated/holdfast/state/v1/state.ts";
 import type { ApprovalWrite } from "../store/store.ts";
+import { starterOf } from "./wanted-action.ts";
 
 /** Asks for the approval that a decision requires: its row, the hold of the action, and what the ledger keeps. */
 export function askForApproval(
@@ -21,6 +22,7 @@ export function askForApproval(
   const { id, decision, request, jobHash } = asked;
   const { key, context, core, started } = draft;
   const { action } = decision;
+  const starter = starterOf(draft);
   const scheduledEventId = wanted.scheduledEventId || core.nextEventId;
   const decided = decide(
     null,
@@ -39,7 +41,8 @@ export function askForApproval(
         capability: action.capability,
         riskTags: [...action.riskTags],
         requester: { ...action.principal, roles: [...action.principal.roles] },
-        starter: { ...action.principal, roles: [...action.principal.roles] },
+        // Not necessarily who acts: a workflow may ask for a program that it names.
+        starter: { ...starter, roles: [...starter.roles] },
         ruleId: decision.ruleId ?? "",
         reason: decision.reason,
         policySnapshot: decision.snapshot,

@@ -157,6 +157,18 @@ describe("with a server that decides", () => {
       plugins: [holdfastPlugin({ kernel: { address: server.httpAddress ?? "" } })],
     });
   });
+  const approvals = async (path: string, body?: object) => {
+    const response = await fetch(`http://${server.httpAddress}/api/v1/approvals${path}`, {
+      method: body === undefined ? "GET" : "POST",
+      headers: { "x-principal-id": "ann", "x-principal-role": "ops", "content-type": "application/json" },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    expect(response.status).toBe(200);
+    return (await response.json()) as {
+      readonly id: string;
+      readonly items: readonly { readonly id: string; readonly workflow_id: string }[];
+    };
+  };
   const scheduledHeader = async (handle: Parameters<typeof eventNamed>[0]) => {
     const { activityTaskScheduledEventAttributes: scheduled } = await eventNamed(handle, "ActivityTaskScheduled");
     return Object.fromEntries(
@@ -206,6 +218,15 @@ describe("with a server that decides", () => {
   test("an agent acts under its own name", async () => {
     const handle = await compat.start(governedCall, { args: [{ name: "restart", with: "checkout" }, { actor: "ops-agent" }] });
     expect(await handle.result()).toMatchObject({ denial: { rule: "the-agent" } });
+  });
+  test("… and who started the workflow is still known to those who decide", async () => {
+    const handle = await compat.start(governedCall, { args: [{ name: "hold", with: "on" }, { actor: "deploy-bot" }] });
+    const approval = await until(async () => (await approvals("")).items.find(({ workflow_id }) => workflow_id === handle.workflowId));
+    expect(approval).toMatchObject({
+      requester: { id: "deploy-bot", kind: "service", roles: [] },
+      starter: { id: compat.client.options.identity },
+    });
+    await handle.terminate();
   });
   test("a header that cannot be read denies the action, and harms nothing else", async () => {
     // As a caller without types would.
@@ -261,7 +282,7 @@ describe("with a server that decides", () => {
     await silent.result();
     expect(usageOf(await resultPayload(silent))).toBeNull();
   });
-  test("… also where payloads are encrypted", async () => {
+  test("… also where payloads are encrypted, and rules read labels there", async () => {
     const mirrored: PayloadCodec = {
       encode: async (payloads) =>
         payloads.map((payload) => ({
@@ -287,8 +308,10 @@ describe("with a server that decides", () => {
       plugins: [holdfastPlugin({ kernel: { address: server.httpAddress ?? "" } })],
     });
     const client = new Client({ connection: compat.client.connection, dataConverter: { payloadCodecs: [mirrored] } });
-    const handle = await client.workflow.start(plainCall, { taskQueue, workflowId: taskQueue, args: [{ name: "think", with: "hello" }] });
+    const args: Parameters<typeof governedCall> = [{ name: "think", with: "hello" }, { labels: { env: "lab" } }];
+    const handle = await client.workflow.start(governedCall, { taskQueue, workflowId: taskQueue, args });
     expect(await handle.result()).toBe("hello");
+    expect(await scheduledHeader(handle)).toMatchObject({ "holdfast-action": { v: 1, labels: { env: "lab" } } });
     const payload = await resultPayload(handle);
     expect(Buffer.from(payload?.metadata?.[METADATA_ENCODING_KEY] ?? []).toString()).toBe("binary/mirrored");
     expect(usageOf(payload)).toEqual({ tokens: 120, usd: 0.01 });
@@ -365,18 +388,6 @@ describe("with a server that decides", () => {
     await handle.terminate();
   });
 
-  const approvals = async (path: string, body?: object) => {
-    const response = await fetch(`http://${server.httpAddress}/api/v1/approvals${path}`, {
-      method: body === undefined ? "GET" : "POST",
-      headers: { "x-principal-id": "ann", "x-principal-role": "ops", "content-type": "application/json" },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
-    expect(response.status).toBe(200);
-    return (await response.json()) as {
-      readonly id: string;
-      readonly items: readonly { readonly id: string; readonly workflow_id: string }[];
-    };
-  };
   test.each([
     ["approve", { approved: true, decidedBy: [expect.objectContaining({ principal: "ann" })] }],
     ["reject", { approved: false, ended: "rejected", message: expect.stringContaining("not today") }],

@@ -14,6 +14,8 @@ export default defineConfig({
           name: "unit",
           include: ["src/**/*.test.ts", "sdk/src/**/*.test.ts", "test/**/*.test.ts", "sim/**/*.test.ts", "examples/**/*.test.ts"],
           exclude: ["test/compat/**", "test/crash/**"],
+          // Property tests take seconds, and a busy machine several times as many.
+          testTimeout: minuteMs,
         },
       },
       // The published Temporal SDK against a built server.

@@ -32,14 +32,15 @@ describe("of a running server", () => {
     const { printed } = await audit("list");
     const [header = "", ...rows] = printed.split("\n");
     expect(header).toMatch(/^TIME +KIND +RUN +WHAT$/);
-    expect(rows.map((row) => row.split(/ +/)[1])).toEqual(["decision", "approval-requested", "approval-vote", "approval-closed"]);
-    expect(rows[0]).toMatch(/^2026-01-01T00:00:00\.000Z {2}decision .*REQUIRE_APPROVAL/);
+    const ofApproval = ["approval-requested", "approval-vote", "approval-closed"];
+    expect(rows.map((row) => row.split(/ +/)[1])).toEqual(["decision", "decision", ...ofApproval]);
+    expect(rows[1]).toMatch(/^2026-01-01T00:00:00\.000Z {2}decision .*REQUIRE_APPROVAL/);
   });
 
   test.each<[readonly string[], number]>([
     [["--limit", "2"], 2],
     [["--kind", "approval-vote"], 1],
-    [["--since", "2026-01-01T00:00:00Z", "--until", "2026-01-02"], 4],
+    [["--since", "2026-01-01T00:00:00Z", "--until", "2026-01-02"], 5],
     [["--until", "2026-01-01T00:00:00Z"], 0],
     [["--run", "another"], 0],
     [["--namespace", "other"], 0],
@@ -49,7 +50,7 @@ describe("of a running server", () => {
 
   test("export prints JSON Lines, or writes them to a new file", async () => {
     const { printed } = await audit("export");
-    expect(printed.split("\n").map((line) => JSON.parse(line).kind)).toHaveLength(4);
+    expect(printed.split("\n").map((line) => JSON.parse(line).kind)).toHaveLength(5);
     const file = join(folder, "ledger.jsonl");
     expect(await audit("export", "--output", file)).toEqual({ exitCode: 0, printed: "", complaints: "" });
     expect(readFileSync(file, "utf8")).toBe(`${printed}\n`);

@@ -620,14 +620,14 @@ const workflowTaskEnds: ReadonlySet<EventType> = new Set<EventType>([
   EventType.WORKFLOW_TASK_TIMED_OUT,
 ]);
 
-test("whatever is asked of a run, in whatever order", () => {
+test("whatever is asked of a run, in whatever order", { timeout: 30_000 }, () => {
   fc.assert(
     fc.property(start, script, (options, steps) => void play(options, steps)),
     { numRuns: 400 },
   );
 });
 
-test("such scripts come to every event that the server writes", () => {
+test("such scripts come to every event that the server writes", { timeout: 30_000 }, () => {
   const scripts = fc.sample(fc.tuple(start, script), { seed: 7, numRuns: 500 });
   const written = new Set(scripts.flatMap(([options, steps]) => play(options, steps).flatMap(({ history }) => history.map(eventTypeOf))));
   const missing = [...names].filter(([type, name]) => !written.has(type) && !neverHere.has(type) && !name.startsWith("NEXUS_"));

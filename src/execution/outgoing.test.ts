@@ -232,7 +232,7 @@ describe("a child that its parent gives up", () => {
     run.step([giveUp]);
     expect(wanted.map(({ kind }) => kind)).toEqual(["child-workflow"]);
     run.do((draft) => {
-      const waiting = heldBackChild(draft, "child-1");
+      const waiting = heldBackChild(draft, { namespace: "default", workflowId: "child-1" });
       if (waiting !== null) cancelUnstartedChild(draft, waiting);
     });
     expect(run.draw(11)).toBe("11 ChildWorkflowExecutionStarted, 12 ChildWorkflowExecutionCanceled, 13 WorkflowTaskScheduled");

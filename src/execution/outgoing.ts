@@ -101,9 +101,11 @@ export function releaseOutgoing(draft: Draft, action: OutgoingAction, grant: Gra
 }
 
 /** A child that the policy keeps from starting; null when there is none of that workflow id. */
-export function heldBackChild(draft: Draft, workflowId: string): PendingChild | null {
-  for (const child of draft.children.values())
-    if (child.workflowId === workflowId && !child.closing && isHeldBack(child.clearance)) return child;
+export function heldBackChild(draft: Draft, of: Pick<PendingChild, "namespace" | "workflowId">): PendingChild | null {
+  for (const child of draft.children.values()) {
+    const isMeant = child.namespace === of.namespace && child.workflowId === of.workflowId;
+    if (isMeant && !child.closing && isHeldBack(child.clearance)) return child;
+  }
   return null;
 }
 

@@ -261,7 +261,7 @@ export function createEffects(deps: {
       externalInitiatedEventId: event.eventId,
     };
     const sourceDraft = draftOf(source);
-    const unstarted = childWorkflowOnly ? heldBackChild(sourceDraft, workflowExecution?.workflowId ?? "") : null;
+    const unstarted = childWorkflowOnly ? heldBackChild(sourceDraft, { namespace, workflowId: workflowExecution?.workflowId ?? "" }) : null;
     if (unstarted !== null) {
       externalCancelDone(sourceDraft, event.eventId, null);
       cancelUnstartedChild(sourceDraft, unstarted);

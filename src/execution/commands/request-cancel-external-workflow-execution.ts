@@ -26,7 +26,7 @@ export const requestCancelExternalWorkflowExecution: HandleCommand<"requestCance
   const workflowExecution = { workflowId, runId };
   const wanted = wantedCancel({ workflowExecution });
   // To give up a child that has not started leaves the run as little as the child did.
-  const admission = childWorkflowOnly && heldBackChild(draft, workflowId) !== null ? allowed : admitOutgoing(draft, wanted);
+  const admission = childWorkflowOnly && heldBackChild(draft, { namespace, workflowId }) !== null ? allowed : admitOutgoing(draft, wanted);
   const initiated = appendEvent(
     draft,
     {

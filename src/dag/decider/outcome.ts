@@ -24,8 +24,11 @@ export const timedOut = (message: string, retryable: boolean): BadOutcome => ({
 });
 export const cancelled = (message: string): BadOutcome => ({ status: "cancelled", error: { message, type: null } });
 
-/** A policy has denied the action; people have rejected it. */
-const denials: readonly string[] = ["PolicyDenied", "ApprovalRejected"];
+/** How a run that did not succeed says so to its parent, and to whoever reads its history: the type of its failure. */
+export const runFailureTypes = { failed: "DagRunFailed", denied: "DagRunDenied", timed_out: "DagRunTimedOut" } as const;
+
+/** A policy has denied the action, or an action of the child; people have rejected it. */
+const denials: readonly string[] = ["PolicyDenied", "ApprovalRejected", runFailureTypes.denied];
 /** Nobody has decided in time. */
 const expiries: readonly string[] = ["ApprovalExpired"];
 
@@ -33,5 +36,5 @@ export function outcomeOf({ type, message, retryable }: Failure): BadOutcome {
   const error = { message, type };
   if (denials.includes(type)) return { status: "denied", error };
   if (expiries.includes(type)) return { status: "timed_out", retryable: false, error };
-  return { status: "failed", retryable, error };
+  return { status: type === runFailureTypes.timed_out ? "timed_out" : "failed", retryable, error };
 }

@@ -16,7 +16,7 @@ import { type Claims, composites, linker, unknownStep } from "./linker.ts";
 import { once, type Retry } from "./retry.ts";
 import { type Compensation, type DagSpec, type DagStep, parallelDefault, stepsMax } from "./spec.ts";
 import { usesOf } from "./uses.ts";
-import { before, endOf, inOrder, startOf, waitsOf } from "./waits.ts";
+import { before, endOf, handlersOf, inOrder, startOf, waitsOf } from "./waits.ts";
 
 /** What a definition refers to outside of itself. */
 export type ParseOptions = {
@@ -73,18 +73,19 @@ function specOf(workflow: WorkflowFields, at: Place, options: ParseOptions): Dag
     labels: workflow.labels ?? new Map(),
     output: workflow.output ?? null,
     compensateOn: new Set(workflow.compensateOn ?? endings.filter((ending) => ending !== "denied")),
-    steps: steps.map((step) => withBranchesInOrder(step, order)),
+    steps: steps.map((step) => withBranchesInOrder(step, steps, order)),
     indexOf: new Map(drafts.map(({ id }, index) => [id, index])),
     order,
   };
 }
 
-/** With `max_parallel`, a branch that waits for another one must not take its place. */
-function withBranchesInOrder(step: DagStep, order: readonly number[]): DagStep {
+/** With `max_parallel`, a branch that waits for another one, or whose handler does, must not take its place. */
+function withBranchesInOrder(step: DagStep, steps: readonly DagStep[], order: readonly number[]): DagStep {
   const { kind } = step;
   if (kind.kind !== "parallel") return step;
   const positions = new Map(order.map((index, position) => [index, position]));
-  const branches = kind.branches.toSorted((a, b) => (positions.get(a) ?? 0) - (positions.get(b) ?? 0));
+  const overAt = (branch: number): number => Math.max(...[branch, ...handlersOf(steps, branch)].map((one) => positions.get(one) ?? 0));
+  const branches = kind.branches.toSorted((a, b) => overAt(a) - overAt(b));
   return { ...step, kind: { ...kind, branches } };
 }
 

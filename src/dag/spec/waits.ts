@@ -32,13 +32,21 @@ export function waitsOf(steps: readonly Waiting[]): readonly (readonly number[])
     if (onError !== null) {
       wait(startOf(onError), endOf(index));
       // What depends on the step waits for whoever stands in for it, and for whoever stands in for them.
-      const handlers = new Set<number>();
-      for (let next: number | null = onError; next !== null && !handlers.has(next); next = steps[next]?.onError ?? null) handlers.add(next);
+      const handlers = handlersOf(steps, index);
+      if (activatedBy?.as === "branch") for (const handler of handlers) wait(endOf(activatedBy.by), endOf(handler));
       for (const dependant of dependants)
         for (const handler of handlers) if (dependant !== onError || handler !== onError) wait(startOf(dependant), endOf(handler));
     }
   });
   return waits;
+}
+
+/** Whoever stands in for the step when it fails, and for them when they fail. */
+export function handlersOf(steps: readonly Pick<Waiting, "onError">[], index: number): ReadonlySet<number> {
+  const handlers = new Set<number>();
+  for (let next = steps[index]?.onError ?? null; next !== null && !handlers.has(next); next = steps[next]?.onError ?? null)
+    handlers.add(next);
+  return handlers;
 }
 
 /** The points in an order in which each comes after those that it waits for; or the points of a cycle, in the order of waiting. */

@@ -105,6 +105,15 @@ next: {topic: job.next, depends_on: [fan]}
     expect(run.statuses).toMatchObject({ a: "running", b: "pending", c: "pending" });
     expect(run.complete("a@1")).toEqual(["b@1"]);
   });
+  test("max_parallel: a branch whose handler waits for another one does not take its place", () => {
+    const run = new TestRun(`
+fan: {type: parallel, input: {steps: [a, b], strategy: any, max_parallel: 1}}
+a: {topic: job.a, on_error: h}
+b: {topic: job.b}
+h: {topic: job.h, depends_on: [b]}
+`);
+    expect(run.statuses).toMatchObject({ a: "pending", b: "running" });
+  });
   test("takes only so long", () => {
     const run = new TestRun("fan: {type: parallel, timeout: 1m, input: {steps: 'a, b'}}\na: {topic: job.a}\nb: {topic: job.b}");
     expect(run.fire("fan@1.timeout")).toEqual(["cancel a@1", "cancel b@1", "close timed_out"]);

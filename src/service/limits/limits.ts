@@ -1,5 +1,5 @@
 import { canonicalJson } from "../../base/canonical-json.ts";
-import { type DurationMs, type EpochMs, minuteMs, secondMs } from "../../base/time.ts";
+import { type DurationMs, type EpochMs, secondMs } from "../../base/time.ts";
 import { endDelay } from "../../execution/admitted-activity.ts";
 import { type Draft, isRunning } from "../../execution/execution.ts";
 import type { LedgerEntry } from "../../governance/ledger/ledger.ts";
@@ -73,10 +73,12 @@ type Count = { quota: Quota; isKnown: boolean; tally: Tally };
 
 /** Counts held in memory, about 700 bytes each. Those at rest go when there are more; beyond that, actions wait. */
 export const countsMax = 100_000;
-/** How long at most nobody looks at an attempt that waits: after a restart nobody remembers that it does. */
-export const lookAgainAfter: DurationMs = minuteMs;
-/** How long an attempt waits that found no place in line. */
-const crowdedFor: DurationMs = 10 * secondMs;
+/**
+ * How long at most nobody looks at an attempt that waits: after a restart nobody remembers that it does, and who found no place in line is not
+ * woken at all. So long for the first, and so much longer for each that waits already: some hundred looks a second at most.
+ */
+const lookAgainAfter: DurationMs = 5 * secondMs;
+const lookAgainEach: DurationMs = 10;
 const pageSize = 1_000;
 
 export function createLimits(deps: {
@@ -182,7 +184,7 @@ export function createLimits(deps: {
       if (count === null) {
         lines.leave(asker);
         metrics.actionsLimited.add(1, quota.kind, "throttled");
-        return { outcome: "waits", until: now + crowdedFor, reason: `more than ${countsMax} limits are being counted`, isNews: true };
+        return { outcome: "waits", until: nextLook(now), reason: `more than ${countsMax} limits are being counted`, isNews: true };
       }
       asked.push(count);
     }
@@ -197,8 +199,7 @@ export function createLimits(deps: {
       const joined = lines.join(quota.key, asker);
       const isNews = joined !== "waits already";
       if (isNews) metrics.actionsLimited.add(1, quota.kind, "throttled");
-      const until = now + (joined === "full" ? crowdedFor : lookAgainAfter);
-      return { outcome: "waits", until, reason: reasonOf(quota, tally), isNews };
+      return { outcome: "waits", until: nextLook(now), reason: reasonOf(quota, tally), isNews };
     }
     const taken = asked.map((count) => {
       const { tally, taken: one } = take(count.quota, count.tally, now);
@@ -212,6 +213,8 @@ export function createLimits(deps: {
     lines.leave(asker);
     return { outcome: "passes" };
   }
+
+  const nextLook = (now: EpochMs): EpochMs => now + lookAgainAfter + lines.size * lookAgainEach;
 
   function noteOf(draft: Draft): Note {
     let note = notes.get(draft);

@@ -22,6 +22,8 @@ export type Lines = {
   /** Wakes everybody: other limits are in force. */
   dissolve(): void;
   waiting(key: string): number;
+  /** Attempts in all lines, those that are on their way to a worker included. */
+  readonly size: number;
   /** Wakes nobody any more. */
   stop(): void;
 };
@@ -163,6 +165,10 @@ export function createLines(deps: {
     stop: () => {
       clear();
       woken.clear();
+    },
+
+    get size() {
+      return places.size;
     },
 
     waiting: (key) => lines.get(key)?.waiting.size ?? 0,

@@ -6,6 +6,7 @@ import { begin } from "./activity-state.ts";
 import { type Decision, decisionHeader } from "./decision.ts";
 import { denialFailure } from "./denial.ts";
 import { type AskedAction, askKernel, type KernelDecision, type KernelOptions, KernelUnavailable } from "./kernel.ts";
+import { markable } from "./usage-codec.ts";
 
 /** Which activities are put to a kernel before they run: those that no server has decided. */
 export type Asks = "local-activities" | "all-activities" | "none";
@@ -37,13 +38,18 @@ export const activityInterceptors =
         if (isConstrained(told) && isConstrained(asked)) throw denial(asked ?? told, "two safety kernels constrain this activity");
         const decision = isConstrained(told) ? told : (asked ?? told);
         const state = begin(context, { fields, decision });
-        const { maxInputBytes, maxOutputBytes, maxRuntimeMs } = decision?.constraints?.budgets ?? {};
-        checkSize(decision, "arguments", input.args, maxInputBytes);
-        // What a server has decided, it also times.
-        const result = await within(asked === null ? undefined : maxRuntimeMs, () => next(input));
-        checkSize(decision, "a result", result, maxOutputBytes);
-        state.succeeded = true;
-        return result;
+        try {
+          const { maxInputBytes, maxOutputBytes, maxRuntimeMs } = decision?.constraints?.budgets ?? {};
+          checkSize(decision, "arguments", input.args, maxInputBytes);
+          // What a server has decided, it also times.
+          const result = await within(asked === null ? undefined : maxRuntimeMs, () => next(input));
+          checkSize(decision, "a result", result, maxOutputBytes);
+          return result;
+        } catch (error) {
+          throw state.usage === null ? error : markable(error, state.usage);
+        } finally {
+          state.over = true;
+        }
       },
     },
   });

@@ -10,14 +10,14 @@ export type ActivityState = {
   readonly fields: ActionFields;
   readonly decision: Decision | null;
   usage: Usage | null;
-  /** The attempt has succeeded, and its result is about to be encoded. */
-  succeeded: boolean;
+  /** The attempt is over, and its result or failure is about to be encoded. */
+  over: boolean;
 };
 
 const states = new WeakMap<Context, ActivityState>();
 
 export function begin(context: Context, known: Pick<ActivityState, "fields" | "decision">): ActivityState {
-  const state: ActivityState = { ...known, usage: null, succeeded: false };
+  const state: ActivityState = { ...known, usage: null, over: false };
   states.set(context, state);
   return state;
 }

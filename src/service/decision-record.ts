@@ -1,6 +1,7 @@
 import type { Caps, Marks } from "../execution/admission.ts";
 import { denialFailure, summaryLettersMax } from "../execution/failures.ts";
 import type { Action } from "../governance/action.ts";
+import { isUnconstrained } from "../governance/policy/constraints.ts";
 import type { Decision } from "../governance/policy/decide.ts";
 import { make } from "../protocol/codec.ts";
 import { Payload } from "../protocol/generated/temporal/api/common/v1/message.ts";
@@ -37,7 +38,9 @@ const json = (value: unknown): Payload =>
 
 /** What the history of the run shows: SDKs hand the header to the activity and replay without looking at either. */
 export function marksOf({ effect, ruleId, reason, snapshot, constraints }: Decision): Marks {
-  const decided = { effect, rule: ruleId, reason, snapshot, ...(effect === "ALLOW_WITH_CONSTRAINTS" ? { constraints } : {}) };
+  // What waits for a person or its turn runs within the same limits afterwards.
+  const limits = effect === "DENY" || isUnconstrained(constraints) ? {} : { constraints };
+  const decided = { effect, rule: ruleId, reason, snapshot, ...limits };
   return {
     header: { [decisionHeader]: json(decided) },
     userMetadata:

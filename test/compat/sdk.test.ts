@@ -60,6 +60,7 @@ rules:
   - id: a-person-first
     match: { names: [hold] }
     decision: require_approval
+    constraints: { toolchain: { allowed_tools: [git] } }
     reason: held by a person
   - id: slowly
     match: { names: [slow] }
@@ -116,10 +117,12 @@ const activities: Activities = {
     reportUsage({ tokens: 100, usd: 0.01 });
     checkBudget({ tokens: 1_000_000 });
     reportUsage({ tokens: 20 });
+    if (prompt === "fail") throw new TypeError("no idea");
     return prompt;
   },
   hold: async (what) => {
     ran.push(`hold ${what}`);
+    return JSON.stringify(constraints());
   },
   slow: async (what) => {
     ran.push(`slow ${what}`);
@@ -219,6 +222,12 @@ describe("with a server that decides", () => {
     const handle = await compat.start(governedCall, { args: [{ name: "restart", with: "checkout" }, { actor: "ops-agent" }] });
     expect(await handle.result()).toMatchObject({ denial: { rule: "the-agent" } });
   });
+  test("what a person has approved runs within the limits of the rule", async () => {
+    const handle = await compat.start(plainCall, { args: [{ name: "hold", with: "tight" }] });
+    const { id } = await until(async () => (await approvals("")).items.find(({ workflow_id }) => workflow_id === handle.workflowId));
+    await approvals(`/${id}/approve`, {});
+    expect(await handle.result()).toBe('{"toolchain":{"allowedTools":["git"]}}');
+  });
   test("… and who started the workflow is still known to those who decide", async () => {
     const handle = await compat.start(governedCall, { args: [{ name: "hold", with: "on" }, { actor: "deploy-bot" }] });
     const approval = await until(async () => (await approvals("")).items.find(({ workflow_id }) => workflow_id === handle.workflowId));
@@ -281,6 +290,13 @@ describe("with a server that decides", () => {
     const silent = await compat.start(plainCall, { args: [{ name: "restart", with: "search" }] });
     await silent.result();
     expect(usageOf(await resultPayload(silent))).toBeNull();
+  });
+  test("… or of its failure", async () => {
+    const handle = await compat.start(plainCall, { args: [{ name: "think", with: "fail" }] });
+    expect(causesOf(await rejectionOf(handle.result())).at(-1)).toBe("ApplicationFailure: no idea");
+    const { activityTaskFailedEventAttributes: failed } = await eventNamed(handle, "ActivityTaskFailed");
+    expect(failed?.failure?.applicationFailureInfo?.type).toBe("TypeError");
+    expect(usageOf(failed?.failure?.applicationFailureInfo?.details?.payloads?.[0])).toEqual({ tokens: 120, usd: 0.01 });
   });
   test("… also where payloads are encrypted, and rules read labels there", async () => {
     const mirrored: PayloadCodec = {
@@ -454,7 +470,7 @@ describe("with another server that only decides", () => {
     const pending = await until(async () => (await handle.describe()).raw.pendingActivities?.find(({ lastFailure }) => lastFailure));
     expect(pending.lastFailure).toMatchObject({ message, applicationFailureInfo: { type, nonRetryable: false } });
     expect(Number(pending.lastFailure?.applicationFailureInfo?.nextRetryDelay?.seconds)).toBe(delaySeconds);
-    expect(ran.filter((line) => line.startsWith(call.name))).toEqual([]);
+    expect(ran).not.toContain(`${call.name} ${call.with}`);
     await handle.terminate();
   });
 

@@ -7,7 +7,7 @@ export type Activities = {
   think(prompt: string): Promise<string>;
   peek(what: string): Promise<string>;
   sneak(where: string): Promise<void>;
-  hold(what: string): Promise<void>;
+  hold(what: string): Promise<string>;
   slow(what: string): Promise<void>;
 };
 

@@ -108,6 +108,27 @@ test("a dry run shows the difference, and a rollback undoes a publication", asyn
   });
 });
 
+test("a draft is tried beside what is in force", async () => {
+  await put("a", { content: deny("a") });
+  await publish();
+  await put("b", { content: `default_decision: allow\n${deny("b")}` });
+  const simulate = async (id: string, topic: string, content?: string) =>
+    (await api.ask("POST", `${bundles}/${id}/simulate`, { body: { request: { topic }, ...(content === undefined ? {} : { content }) } }))
+      .json;
+  expect(await simulate("b", "b")).toMatchObject({ decision: "DECISION_TYPE_DENY", ruleId: "no-b", current: { ruleId: "" } });
+  expect(await simulate("b", "a")).toMatchObject({ ruleId: "no-a", changed: false });
+  expect(await simulate("a", "a", "default_decision: allow")).toMatchObject({ decision: "DECISION_TYPE_ALLOW", changed: true });
+  expect(await simulate("a", "a", "rulez: []")).toMatchObject({ code: "broken-policy" });
+  expect(await simulate("z", "a")).toMatchObject({ code: "no-such-bundle" });
+});
+
+test("the history as Cordum's clients read it", async () => {
+  await put("a", { content: deny("a") });
+  const id = (await publish({ note: "first" })).json.snapshot_after;
+  expect((await api.ask("GET", `${bundles}/snapshots`)).json).toMatchObject({ items: [{ id, note: "first" }] });
+  expect((await api.ask("GET", `${bundles}/snapshots/${id}`)).json).toEqual({ id, bundles: { a: deny("a") } });
+});
+
 test("of twenty publications at a time one wins, and the others are told", async () => {
   await put("a", { content: deny("a") });
   const parent = `"${api.core.kernel.snapshot().hash}"`;

@@ -11,7 +11,7 @@ const refusals: { readonly [R in Plain]: readonly [status: number, detail: strin
   "content-required": [400, "content required: a new bundle needs its text"],
   "bundle-of-file": [409, "this bundle is a policy file of the server's configuration: change the file"],
   "bundle-changed": [412, "the bundle is not the one with this tag: look at it again"],
-  "too-many-bundles": [409, "there are too many bundles"],
+  "too-many-bundles": [409, "there are too many bundles, or they are too large together"],
   "nothing-to-publish": [400, "no policy bundles to publish: without any, everything would be allowed"],
   "changed-meanwhile": [409, "something else has come into force, or a bundle has changed, meanwhile: look again"],
 };

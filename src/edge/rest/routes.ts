@@ -1,4 +1,5 @@
 import { backtestPolicy } from "./backtest-policy.ts";
+import { getBundleSnapshot, listBundleSnapshots } from "./bundle-snapshots.ts";
 import { delegate } from "./delegate.ts";
 import { deleteBundle } from "./delete-bundle.ts";
 import { diffPolicy } from "./diff-policy.ts";
@@ -18,6 +19,7 @@ import { makeCheckpoint } from "./make-checkpoint.ts";
 import { publishPolicy, rollbackPolicy } from "./publish-policy.ts";
 import { putBundle } from "./put-bundle.ts";
 import type { Route } from "./route.ts";
+import { simulateBundle } from "./simulate-bundle.ts";
 import { simulatePolicy } from "./simulate-policy.ts";
 import { approve, reject } from "./vote.ts";
 import { withdraw } from "./withdraw.ts";
@@ -35,6 +37,9 @@ export const routes: readonly Route[] = [
   backtestPolicy,
   listBundles,
   getBundle,
+  simulateBundle,
+  listBundleSnapshots,
+  getBundleSnapshot,
   putBundle,
   deleteBundle,
   publishPolicy,

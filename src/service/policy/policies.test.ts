@@ -257,6 +257,29 @@ describe("a rollback", () => {
   });
 });
 
+test("a server on the same database follows what another one has published, once it is refused", async () => {
+  const first = await open();
+  await save(first.policies, "a");
+  const kernel = createSafetyKernel({ newId: randomUUID, requirePolicy: false, limits: unlimited });
+  const committer = createCommitter({ store: first.store, metrics: createMetrics() });
+  const deps = { store: first.store, committer, clock: manualClock(), signing: unsignedAllowed };
+  const publisher = createPublisher({ ...deps, kernel, log: silentLog });
+  await publisher.takeUp([]);
+  const second = createPolicies({ ...deps, publisher, files: new Set() });
+  await publish(first.policies);
+  await save(second, "b");
+  expect(await publish(second)).toEqual({ ok: false, error: { kind: "changed-meanwhile" } });
+  expect(kernel.snapshot().hash).toBe(hashOf(first));
+  expect(await publish(second)).toMatchObject({ ok: true, value: { publication: { number: 2 } } });
+});
+
+test("too much text is refused", async () => {
+  const { policies } = await open();
+  const content = `${rule("a")}#${" ".repeat(1_500_000)}`;
+  for (const id of ["a", "b"]) expect(await save(policies, id, { content })).toMatchObject({ ok: true });
+  expect(await save(policies, "c", { content })).toEqual({ ok: false, error: { kind: "too-many-bundles" } });
+});
+
 describe("a restart", () => {
   test("recovers what was published, and publishes nothing", async () => {
     const path = join(folder, "restart.db");

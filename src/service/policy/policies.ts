@@ -3,11 +3,20 @@ import { err, ok, type Result } from "../../base/result.ts";
 import { sha256Hex } from "../../base/sha256.ts";
 import type { Principal } from "../../governance/action.ts";
 import { type Change, diff } from "../../governance/policy/diff.ts";
+import type { Snapshot } from "../../governance/policy/snapshot.ts";
 import type { DocumentWrite } from "../../store/store.ts";
 import { serverNamespaceId } from "../audit.ts";
 import type { Clock } from "../clock.ts";
 import { type Committer, changeOutsideRuns } from "../committer.ts";
-import { type BundleProblem, type BundleSource, contentHash, readBundle, type Signing } from "./bundle-source.ts";
+import {
+  type BundleProblem,
+  type BundleSource,
+  compileBundles,
+  contentHash,
+  readBundle,
+  type Signing,
+  unsignedAllowed,
+} from "./bundle-source.ts";
 import {
   bodyOf,
   type Documents,
@@ -33,6 +42,7 @@ export type PolicyRefusal =
         | "bundle-of-file"
         /** The bundle is not the one that the caller has seen. */
         | "bundle-changed"
+        /** Or together too large. */
         | "too-many-bundles"
         /** No bundle would be left. */
         | "nothing-to-publish"
@@ -106,10 +116,14 @@ export type Policies = {
   publications(after: number | null, limit: number): Promise<readonly Publication[]>;
   /** The texts of a snapshot that is or was in force. */
   snapshot(hash: string): Promise<Result<readonly BundleSource[], PolicyRefusal>>;
+  /** What would decide if this text, or the draft as it is, were published in the bundle's place. Changes nothing. */
+  candidate(id: string, content: string | null): Promise<Result<Snapshot, PolicyRefusal>>;
   /** What turns one snapshot into the other. */
   diff(from: string, to: string): Promise<Result<readonly Change[], PolicyRefusal>>;
 };
 
+/** Of all drafts together: a publication compiles them in one go. */
+const draftLettersMax = 4 * 2 ** 20;
 const idPattern = /^[A-Za-z0-9][\w.-]{0,99}(\/[A-Za-z0-9][\w.-]{0,99}){0,3}$/;
 
 const refused = (kind: Exclude<PolicyRefusal["kind"], "broken-policy">): Result<never, PolicyRefusal> => err({ kind });
@@ -149,9 +163,11 @@ export function createPolicies(deps: {
     if (files.has(id)) return refused("bundle-of-file");
     const former = await readDraft(store, id);
     if (!fits(seen, former)) return refused("bundle-changed");
-    if (former === null && (await listDrafts(store, draftsMax)).length >= draftsMax) return refused("too-many-bundles");
     const text = content ?? former?.value.content;
     if (text === undefined) return refused("content-required");
+    const others = (await listDrafts(store, draftsMax)).filter(({ value }) => value.id !== id);
+    const letters = others.reduce((sum, { value }) => sum + value.content.length, text.length);
+    if (others.length >= draftsMax || letters > draftLettersMax) return refused("too-many-bundles");
     // A signature is of one text.
     const kept = content === undefined || content === former?.value.content ? (former?.value.signature ?? null) : null;
     const source: BundleSource = { id, origin: "api", content: text, signature: signature === undefined ? kept : signature };
@@ -287,6 +303,13 @@ export function createPolicies(deps: {
       const { snapshot, bundles } = publisher.current;
       const found = snapshot.hash === hash ? bundles : await readSnapshot(store, hash);
       return found === null ? refused("no-such-snapshot") : ok(found);
+    },
+    candidate: async (id, given) => {
+      const content = given ?? (await readDraft(store, id))?.value.content ?? publishedOf(id)?.content;
+      if (content === undefined) return refused("no-such-bundle");
+      const others = publisher.current.bundles.filter((bundle) => bundle.id !== id);
+      const compiled = compileBundles([...others, { id, origin: "api", content, signature: null }], unsignedAllowed);
+      return compiled.ok ? compiled : broken(compiled.error);
     },
     diff: async (from, to) => {
       const [before, after] = [await publisher.past(from), await publisher.past(to)];

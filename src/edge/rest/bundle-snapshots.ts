@@ -1,0 +1,29 @@
+import * as z from "zod/mini";
+import { err, ok } from "../../base/result.ts";
+import { policyProblem } from "./policy-problem.ts";
+import { route } from "./route.ts";
+
+// The history of publications as Cordum's clients read it, before they roll back.
+
+const itemsMax = 100;
+
+export const listBundleSnapshots = route({
+  method: "GET",
+  path: "/api/v1/policy/bundles/snapshots",
+  handle: async (_, { policies }) => {
+    const publications = await policies.publications(null, itemsMax);
+    const items = publications.map(({ hash, at, note }) => ({ id: hash, created_at: new Date(at).toISOString(), note }));
+    return ok({ json: { items } });
+  },
+});
+
+export const getBundleSnapshot = route({
+  method: "GET",
+  path: "/api/v1/policy/bundles/snapshots/:hash",
+  params: z.object({ hash: z.string() }),
+  handle: async ({ params: { hash } }, { policies }) => {
+    const bundles = await policies.snapshot(hash);
+    if (!bundles.ok) return err(policyProblem(bundles.error));
+    return ok({ json: { id: hash, bundles: Object.fromEntries(bundles.value.map(({ id, content }) => [id, content])) } });
+  },
+});

@@ -94,28 +94,31 @@ function inspect(root: ASTNode): Result<Pick<CelProgram, "variables" | "names" |
   const refuse = (node: ASTNode, message: string): void => {
     refusal ??= { message, offset: node.start };
   };
-  const visit = (value: unknown, depth: number): void => {
-    if (Array.isArray(value)) for (const item of value) visit(item, depth);
+  // `bound` are the names that loops give to their items.
+  const use = (variable: string, field: string | null, bound: readonly string[]): void => {
+    if (bound.includes(variable)) return;
+    variables.add(variable);
+    names.push([variable, field]);
+  };
+  const visit = (value: unknown, depth: number, bound: readonly string[]): void => {
+    if (Array.isArray(value)) for (const item of value) visit(item, depth, bound);
     else if (isNode(value)) {
       nodes++;
       loops = Math.max(loops, depth);
-      if (value.op === "id") {
-        variables.add(value.args);
-        names.push([value.args, null]);
-      }
+      if (value.op === "id") use(value.args, null, bound);
       if (value.op === "." && value.args[0].op === "id") {
         nodes++;
-        variables.add(value.args[0].args);
-        names.push([value.args[0].args, value.args[1]]);
+        use(value.args[0].args, value.args[1], bound);
         return;
       }
       if (value.op !== "rcall") {
-        visit(value.args, depth);
+        visit(value.args, depth, bound);
         return;
       }
       const [name, receiver, args] = value.args;
-      visit(receiver, depth);
-      visit(args, depth + (loopMacros.has(name) ? 1 : 0));
+      const isLoop = loopMacros.has(name);
+      visit(receiver, depth, bound);
+      visit(args, depth + (isLoop ? 1 : 0), isLoop && args[0]?.op === "id" ? [...bound, args[0].args] : bound);
       // Each could double what the one before has doubled.
       if (name === "bind") refuse(value, "`cel.bind` is not allowed");
       if (name === "matches") {
@@ -125,7 +128,7 @@ function inspect(root: ASTNode): Result<Pick<CelProgram, "variables" | "names" |
       }
     }
   };
-  visit(root, 0);
+  visit(root, 0, []);
   if (loops > nestedLoopsMax) refuse(root, `loops stand ${loops} deep in each other, and at most ${nestedLoopsMax} are allowed`);
   return refusal === null ? ok({ variables, names, cost: { nodes, loops, patterns } }) : err(refusal);
 }

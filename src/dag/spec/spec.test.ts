@@ -133,6 +133,10 @@ describe("cycles are named with their path", () => {
   });
 });
 
+test("what a loop calls its items is its own", () => {
+  expect(parseDagSpec("steps: {a: {condition: 'input.list.exists(item, item.ok && item.ok)'}}").problems).toEqual([]);
+});
+
 describe("what is warned of", () => {
   test.each([
     ["a: {}, b: {input: {x: '${steps.a.output}'}}", "`a` may not have ended: `b` does not depend on it"],

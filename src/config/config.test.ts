@@ -80,6 +80,8 @@ describe("values are read as people write them", () => {
       { notify: { channels: { ops: "https://hooks.example.com/a?b=c", dev: "http://dev.example.com" } } },
     ],
     ["HOLDFAST_NOTIFY_SIGNING_KEY", "s3cret", { notify: { signingKey: "s3cret" } }],
+    ["HOLDFAST_POLICY_KEYS", "one.pem, two.pem", { policyKeys: ["one.pem", "two.pem"] }],
+    ["HOLDFAST_CHECKPOINTS_INTERVAL", "15m", { checkpoints: { ...defaultConfig.checkpoints, interval: 900_000 } }],
     ["HOLDFAST_NOTIFY_ALLOW_PRIVATE", "true", { notify: { allowPrivate: true } }],
     ["HOLDFAST_NOTIFY_ALLOW_PRIVATE", "hooks.internal, localhost", { notify: { allowPrivate: ["hooks.internal", "localhost"] } }],
     ["HOLDFAST_LONG_POLL_UPDATE", "5s", { longPoll: { ...defaultConfig.longPoll, update: 5_000 } }],

@@ -10,6 +10,8 @@ import { type ActionInput, noInput } from "../governance/action-input.ts";
 export function actionRecord(asked: Action, decided: Action): object {
   const { kind, topic, name, workflowType, workflowId, actionId, taskQueue, attempt, principal, requires, packId, input } = decided;
   const digest = input.digest();
+  // The policy's catalogue may have said the rest.
+  const said = { ...(asked.topic === "" ? {} : { topic: asked.topic }), ...meaning(asked) };
   return {
     kind,
     topic,
@@ -26,13 +28,10 @@ export function actionRecord(asked: Action, decided: Action): object {
     ...listed("requires", requires),
     ...(packId === "" ? {} : { pack_id: packId }),
     ...(digest === noInput.digest() ? {} : { input: digest }),
-    // The policy's catalogue may have said the rest.
-    ...(Object.keys(said(asked)).length === 0 ? {} : { asked: said(asked) }),
+    ...(Object.keys(said).length === 0 ? {} : { asked: said }),
     ...(asked.unreadable === null ? {} : { unreadable: asked.unreadable }),
   };
 }
-
-const said = (asked: Action): object => ({ ...(asked.topic === "" ? {} : { topic: asked.topic }), ...meaning(asked) });
 
 const meaning = ({ labels, capability, riskTags }: Action): object => ({
   ...(labels.size === 0 ? {} : { labels: Object.fromEntries(labels) }),

@@ -257,6 +257,18 @@ describe("a rollback", () => {
   });
 });
 
+test("what cannot be recorded does not come into force", async () => {
+  const server = await open();
+  await save(server.policies, "a");
+  const deps = { store: server.store, clock: manualClock(), signing: unsignedAllowed };
+  const committer = { commit: () => Promise.reject(new Error("disk full")) };
+  const publisher = createPublisher({ ...deps, committer, kernel: server.kernel, log: silentLog });
+  const before = hashOf(server);
+  await expect(publish(createPolicies({ ...deps, committer, publisher, files: new Set() }))).rejects.toThrow("disk full");
+  await expect(publisher.takeUp([file("b")])).rejects.toThrow("disk full");
+  expect(hashOf(server)).toBe(before);
+});
+
 test("a server on the same database follows what another one has published, once it is refused", async () => {
   const first = await open();
   await save(first.policies, "a");

@@ -24,6 +24,7 @@ import {
 import { countingApprovals, measureApprovals } from "./approval-metrics.ts";
 import { type Approvals, createApprovals } from "./approvals.ts";
 import { type Audit, createAudit } from "./audit.ts";
+import { type Backtest, createBacktest } from "./backtest.ts";
 import { approval } from "./built-in/approval.ts";
 import { approvalActivity } from "./built-in/approval-gate.ts";
 import { type ApprovalNotices, committingNotices, startApprovalNotices } from "./built-in/approval-notices.ts";
@@ -32,7 +33,6 @@ import { type Channels, webhookUrl } from "./built-in/notification.ts";
 import { notify, notifyActivity } from "./built-in/notify.ts";
 import { exceptServerTaskQueue } from "./built-in/server-task-queue.ts";
 import { createWebhooks, type WebhookOptions } from "./built-in/webhook.ts";
-import { type Backtest, createBacktest } from "./backtest.ts";
 import { type CheckpointOptions, type Checkpoints, noCheckpoints, startCheckpoints } from "./checkpoints.ts";
 import type { Clock } from "./clock.ts";
 import { createCommitter } from "./committer.ts";

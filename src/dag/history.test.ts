@@ -77,9 +77,10 @@ test.each<[Attributes["$case"], object, DagEvent extends infer E ? Partial<E> | 
   ["workflowExecutionTerminatedEventAttributes", {}, { type: "RunClosed", status: "cancelled" }],
   ["workflowTaskScheduledEventAttributes", {}, null],
 ])("%s %j", ($case, fields, expected) => {
-  const read = historyReader();
+  const { read, scheduledEventIdOf } = historyReader();
   read(eventOf("activityTaskScheduledEventAttributes", { activityId: "b@2" }, 5));
   const event = read(eventOf($case, fields, 6));
+  expect(scheduledEventIdOf("b@2")).toBe(5);
   if (expected === null) expect(event).toBe(null);
   else expect(event).toMatchObject({ ...expected, at: 1_000 });
 });

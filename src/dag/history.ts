@@ -6,8 +6,13 @@ import type { DagEvent, Failure, RunStart } from "./decider/event.ts";
 import { runFailureTypes } from "./decider/outcome.ts";
 import { fromPayloads } from "./payload.ts";
 
-/** Turns the events of a history, from the first one on, into those of the run; null for what does not concern it. */
-export type HistoryReader = (event: HistoryEvent) => DagEvent | null;
+/** Turns the events of a history, from the first one on, into those of the run. */
+export type HistoryReader = {
+  /** Null for what does not concern the run. */
+  read(event: HistoryEvent): DagEvent | null;
+  /** What the command that cancels an activity has to name. */
+  scheduledEventIdOf(activityId: string): number | undefined;
+};
 
 /**
  * A run is a workflow execution: its input is one JSON payload, a `RunStart`; an activity's id is the id of the action, a timer's that of the
@@ -15,8 +20,9 @@ export type HistoryReader = (event: HistoryEvent) => DagEvent | null;
  */
 export function historyReader(): HistoryReader {
   const activityIds = new Map<number, string>();
+  const eventIds = new Map<string, number>();
   const activityOf = (scheduledEventId: number): string => activityIds.get(scheduledEventId) ?? "";
-  return ({ eventId, eventTime, attributes }) => {
+  const read = ({ eventId, eventTime, attributes }: HistoryEvent): DagEvent | null => {
     const at = eventTime?.getTime() ?? 0;
     switch (attributes?.$case) {
       case "workflowExecutionStartedEventAttributes":
@@ -24,6 +30,7 @@ export function historyReader(): HistoryReader {
         return { ...(fromPayloads(attributes.value.input) as unknown as RunStart), type: "RunStarted", at };
       case "activityTaskScheduledEventAttributes":
         activityIds.set(eventId, attributes.value.activityId);
+        eventIds.set(attributes.value.activityId, eventId);
         return { type: "ActivityScheduled", at, activityId: attributes.value.activityId };
       case "activityTaskStartedEventAttributes":
         return { type: "ActivityStarted", at, activityId: activityOf(attributes.value.scheduledEventId) };
@@ -98,6 +105,7 @@ export function historyReader(): HistoryReader {
         return null;
     }
   };
+  return { read, scheduledEventIdOf: (activityId) => eventIds.get(activityId) };
 }
 
 type OfExecution = { readonly workflowExecution?: { readonly workflowId: string } | undefined };

@@ -13,7 +13,7 @@ function rerun(run: TestRun, step: string): TestRun {
   const found = rerunFrom(run.spec, run.state, step);
   if (!found.ok) throw new Error(found.error);
   const { kept, context } = found.value;
-  return new TestRun(run.spec, { runId: "r2", kept, context: context as object as Record<string, never> });
+  return new TestRun(run.spec, { runId: "r2", kept, context });
 }
 
 test("keeps what the step depends on, and runs all else again", () => {
@@ -30,11 +30,18 @@ test("keeps what the step depends on, and runs all else again", () => {
   expect(again.complete("c@1")).toEqual(["close succeeded"]);
 });
 
+test("a step that was never reached is not taken for one that was not needed", () => {
+  const run = new TestRun(text);
+  run.fail("a@1");
+  expect(rerunFrom(run.spec, run.state, "c")).toEqual({ ok: false, error: "dependency a not succeeded" });
+});
+
 describe("what is refused", () => {
   test.each([
     [text, "nope", "step not found"],
     [text, "c", "dependency b not succeeded"],
     ["a: {topic: job.a, on_error: h}\nh: {topic: job.h}", "h", "`h` handles errors: rerun from a step that it handles"],
+    ["s: {type: switch, condition: input.x, input: {cases: {a: t}}}\nt: {topic: job.t}", "t", "`t` was not taken by `s`"],
     ["p: {type: parallel, input: {steps: [a]}}\na: {topic: job.a}", "a", "`a` is started by `p`: rerun from there"],
   ])("%#: %s of %s", (definition, step, error) => {
     const run = new TestRun(definition);

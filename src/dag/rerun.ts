@@ -1,12 +1,13 @@
 import { err, ok, type Result } from "../base/result.ts";
 import type { KeptStep } from "./decider/event.ts";
 import type { DagState } from "./decider/state.ts";
-import { type Json, withValueAt } from "./json.ts";
+import { notTaken } from "./decider/step.ts";
+import { fieldOf, isObject, type Json, type JsonObject, withValueAt } from "./json.ts";
 import type { DagSpec } from "./spec/spec.ts";
 import { before, endOf, startOf, waitsOf } from "./spec/waits.ts";
 
 /** What another run takes over: the results before a step, and the memory without what later steps have written. */
-export type Rerun = { readonly kept: { readonly [stepId: string]: KeptStep }; readonly context: Json };
+export type Rerun = { readonly kept: { readonly [stepId: string]: KeptStep }; readonly context: JsonObject };
 
 /** Refused with a sentence: no such step, it is started by another one, or what it depends on has not succeeded. */
 export function rerunFrom(spec: DagSpec, state: DagState, fromStep: string): Result<Rerun, string> {
@@ -28,11 +29,18 @@ export function rerunFrom(spec: DagSpec, state: DagState, fromStep: string): Res
     const definition = spec.steps[earlier];
     if (!passed.has(endOf(earlier)) || was === undefined || definition === undefined) continue;
     const { status, output, startedAt, completedAt } = was;
-    const isSkipped = status === "cancelled" && was.startedAt === null;
-    const isLoser = status === "cancelled" && definition.activatedBy?.as === "branch";
-    if (status !== "succeeded" && !isSkipped && !isLoser) return err(`dependency ${definition.id} not succeeded`);
+    const { activatedBy: starter } = definition;
+    // A handler that nobody needed may be needed now, by a step that runs again.
+    if (status === "cancelled" && starter?.as === "handler") continue;
+    const isBranch = starter?.as === "branch";
+    const isNotTaken = status === "cancelled" && notTaken.has(was.error?.message ?? "") && (!isBranch || passed.has(endOf(starter.by)));
+    if (status !== "succeeded" && !isNotTaken) return err(`dependency ${definition.id} not succeeded`);
     kept[definition.id] = { status, output, startedAt, completedAt };
     if (status === "succeeded" && definition.outputPath !== null) context = withValueAt(context, definition.outputPath, output);
   }
-  return ok({ kept, context });
+  if (activatedBy !== null) {
+    const chosen = kept[spec.steps[activatedBy.by]?.id ?? ""]?.output ?? null;
+    if (fieldOf(chosen, "target_step") !== fromStep) return err(`\`${fromStep}\` was not taken by \`${spec.steps[activatedBy.by]?.id}\``);
+  }
+  return ok({ kept, context: isObject(context) ? context : {} });
 }

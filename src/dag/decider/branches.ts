@@ -8,7 +8,10 @@ import { activate, cancelStep, finishStep } from "./step.ts";
 import { note, putStep, specOf, stepOf, type Turn } from "./turn.ts";
 
 export function startBranches(turn: Turn, { index, id }: DagStep, kind: ParallelKind): void {
-  putStep(turn, index, { branches: { started: 0, open: 0, succeeded: 0, failed: 0 } });
+  // In a rerun, some may be there already.
+  const ended = kind.branches.map((branch) => stepOf(turn, branch).status).filter(isEnded);
+  const good = ended.filter((status) => status === "succeeded").length;
+  putStep(turn, index, { branches: { started: 0, open: 0, succeeded: good, failed: ended.length - good } });
   note(turn, "step_parallel_started", {
     stepId: id,
     status: "running",
@@ -43,8 +46,9 @@ export function resumeBranches(turn: Turn, { index }: DagStep, kind: ParallelKin
     const branches = present(stepOf(turn, index).branches, "the branches of a parallel step");
     const next = kind.branches[branches.started];
     if (next === undefined || branches.open >= kind.parallelMax) return;
-    putStep(turn, index, { branches: { ...branches, started: branches.started + 1, open: branches.open + 1 } });
-    activate(turn, next);
+    const isThere = isEnded(stepOf(turn, next).status);
+    putStep(turn, index, { branches: { ...branches, started: branches.started + 1, open: branches.open + (isThere ? 0 : 1) } });
+    if (!isThere) activate(turn, next);
   }
 }
 

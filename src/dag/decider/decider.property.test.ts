@@ -4,10 +4,11 @@ import { assert, present } from "../../base/assert.ts";
 import { parseActionId } from "../action-id.ts";
 import { caused, runStart } from "../dag.test-kit.ts";
 import { randomInput, randomWorkflow } from "../random-workflow.test-kit.ts";
+import { rerunFrom } from "../rerun.ts";
 import { parseDagSpec } from "../spec/parse.ts";
 import type { DagSpec, DagStep } from "../spec/spec.ts";
 import type { Effect } from "./effect.ts";
-import type { DagEvent } from "./event.ts";
+import type { DagEvent, RunStart } from "./event.ts";
 import { decide, evolve, initial } from "./evolve.ts";
 import { type DagState, isEnded } from "./state.ts";
 
@@ -25,7 +26,7 @@ type Played = {
  * Plays the world around a run: each choice takes one of the things that can happen next. When the choices run out, everything goes well.
  * States are frozen, so that a fold that writes to what it was given is found out.
  */
-function play(spec: DagSpec, choices: readonly number[]): Played {
+function play(spec: DagSpec, choices: readonly number[], start: Partial<RunStart> = {}): Played {
   const events: DagEvent[] = [];
   const effects: Effect[] = [];
   const states: DagState[] = [];
@@ -50,7 +51,7 @@ function play(spec: DagSpec, choices: readonly number[]): Played {
       for (const event of caused(effect, 1)) happen(event);
     }
   };
-  happen({ type: "RunStarted", at: 1, ...runStart, input: randomInput });
+  happen({ type: "RunStarted", at: 1, ...runStart, input: randomInput, ...start });
   carryOut();
   for (let turn = 0; state.closed === null; turn++) {
     assert(turn < eventsMax, "the run ends");
@@ -219,6 +220,31 @@ test(
         expect(events.slice(at).reduce((state, event) => evolve(spec, state, event), stored)).toEqual(last);
       }),
       { numRuns: Math.ceil(runs.numRuns / 3) },
+    );
+  },
+  timeoutMs,
+);
+
+test(
+  "a rerun from any step keeps what that step depends on, and ends",
+  () => {
+    fc.assert(
+      fc.property(randomWorkflow, choices, choices, fc.nat(), (definition, chosen, again, from) => {
+        const spec = specOf(definition);
+        fc.pre(spec !== null);
+        const step = present(spec.steps[from % spec.steps.length], "a step");
+        const { last } = play(spec, chosen);
+        const rerun = rerunFrom(spec, last, step.id);
+        fc.pre(rerun.ok);
+        const { kept, context } = rerun.value;
+        const second = play(spec, again, { runId: "r2", kept, context });
+        const scheduled = second.effects.flatMap((effect) => ("stepId" in effect && effect.stepId !== null ? [effect.stepId] : []));
+        expect(scheduled.filter((id) => kept[id] !== undefined)).toEqual([]);
+        expect(second.last.unsettled).toBe(0);
+        for (const [id, { status, output }] of Object.entries(kept))
+          expect(second.last.steps[present(spec.indexOf.get(id), id)]).toMatchObject({ status, output });
+      }),
+      runs,
     );
   },
   timeoutMs,

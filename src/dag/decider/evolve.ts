@@ -181,10 +181,12 @@ function keep(turn: Turn, index: number, { status, output, startedAt, completedA
   const { kind, activatedBy, activates } = specOf(turn, index);
   // The body of a loop ends with its loop.
   if (isEnded(stepOf(turn, index).status) || activatedBy?.as === "body") return;
-  putStep(turn, index, { status, output, startedAt, completedAt });
+  const error = status === "cancelled" ? { message: "dependencies_not_taken", type: null } : null;
+  putStep(turn, index, { status, output, error, startedAt, completedAt });
   turn.state = { ...turn.state, unsettled: turn.state.unsettled - 1 };
   settleBody(turn, kind, stepOf(turn, index));
   if (kind.kind === "parallel") for (const branch of activates) skipStep(turn, branch, "parallel_decided");
+  if (kind.kind === "switch" && status === "cancelled") for (const one of activates) skipStep(turn, one, "dependencies_not_taken");
   released(turn, index, status === "succeeded");
   if (kind.kind === "switch" && status === "succeeded") {
     const target = typeof output === "object" && output !== null && "target_step" in output ? output.target_step : null;

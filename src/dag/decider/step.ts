@@ -218,6 +218,14 @@ function unblock(turn: Turn, index: number, taken: boolean): void {
 /** A branch, or a case, whose turn has come. */
 export const activate = (turn: Turn, index: number): void => unblock(turn, index, true);
 
+/** Why a step can be passed over in a run that goes on: what others say of it is its error. */
+export const notTaken: ReadonlySet<string> = new Set([
+  "dependencies_not_taken",
+  "switch_branch_not_taken",
+  "on_error_not_needed",
+  "parallel_decided",
+]);
+
 /** Passes a step over that has not started: it is not taken. */
 export function skipStep(turn: Turn, index: number, reason: string): void {
   const step = specOf(turn, index);

@@ -71,6 +71,12 @@ const begins: { readonly [K in LeafKind["kind"]]: Begin<K> } = {
 
   transform: (_turn, { input }) => succeeded(input),
 
+  notice(_turn, { input }) {
+    if (!isObject(input)) return fatal("a notice is an object");
+    const { level = null } = input;
+    return succeeded({ ...input, level: typeof level === "string" ? level.toUpperCase() : level });
+  },
+
   storage(turn, { ref }, { operation, path, value }) {
     const { context } = turn.state;
     const key = path.join(".");

@@ -141,6 +141,12 @@ function noteEnd(turn: Turn, { id, kind, index }: DagStep, outcome: Outcome): vo
       note(turn, "step_completed", { ...entry, ...job });
       return;
     }
+    case "notice":
+      note(turn, isGood ? "step_event_emitted" : "step_event_failed", {
+        ...entry,
+        ...(isGood ? { data: { payload: outcome.output } } : {}),
+      });
+      return;
     case "signal":
       note(turn, "step_completed", entry);
       return;

@@ -8,7 +8,7 @@ import { compileSchema, type Schema } from "../schema.ts";
 import { type ActivityKind, linkJob, timeoutOf } from "../step-type/activity.ts";
 import { approvalInput } from "../step-type/approval.ts";
 import { linkHttp } from "../step-type/http.ts";
-import { linkNotify, notifyInput } from "../step-type/notify.ts";
+import { linkNotification, messageInput, noticeInput } from "../step-type/notify.ts";
 import { links, type StepKind } from "../step-type/step-types.ts";
 import { casesOf } from "../step-type/switch.ts";
 import { type ActionFields, endings, readWorkflow, type StepFields, type WorkflowFields } from "./fields.ts";
@@ -171,9 +171,10 @@ function handlerOf(
 /** Control steps read their `input` as settings; it is no input of an action. */
 function inputOf(id: string, fields: StepFields, kind: StepKind): Template | null {
   if (kind.kind === "transform") return fields.input?.value ?? null;
+  if (kind.kind === "notice") return noticeInput(id, fields);
   if (kind.kind !== "activity") return null;
   if (kind.type === "approval") return approvalInput(id, fields);
-  return kind.type === "notify" ? notifyInput(id, fields) : (fields.input?.value ?? null);
+  return kind.type === "notify" ? messageInput(fields.name ?? id, fields) : (fields.input?.value ?? null);
 }
 
 function retryOf({ retry, retries }: ActionFields): Retry {
@@ -195,13 +196,16 @@ function compensationOf(placed: Placed<ActionFields> | undefined, of: StepKind):
   if (of.kind !== "activity" && of.kind !== "subworkflow")
     return report(at, "only what a worker or a subworkflow has done can be compensated") ?? null;
   const kind = compensatingKind(fields, at);
-  return kind === undefined ? null : { kind, input: fields.input?.value ?? null, retry: retryOf(fields) };
+  return kind === undefined ? null : { kind, input: compensationInput(fields, kind), retry: retryOf(fields) };
 }
+
+const compensationInput = (fields: ActionFields, kind: ActivityKind): Template | null =>
+  kind.type === "notify" ? messageInput("compensated", fields) : (fields.input?.value ?? null);
 
 function compensatingKind(fields: ActionFields, at: Place): ActivityKind | undefined {
   const type = fields.type ?? "job";
   if (type === "http") return linkHttp(fields, at);
-  if (type === "notify") return linkNotify(fields);
+  if (type === "notify") return linkNotification(fields, at);
   if (type === "job" || type === "activity") {
     if (type === "job" && fields.topic === undefined && fields.activityType === undefined)
       return report(at, "a compensation needs `topic`, or `task_queue` and `activity_type`");

@@ -334,10 +334,25 @@ t: {type: transform, depends_on: [d], output_path: x.y, input: {was: "\${steps.r
   });
 });
 
+describe("notify", () => {
+  test("without a receiver, it stands in the timeline", () => {
+    const run = new TestRun("n: {type: notify, name: Done, input: {level: warn, code: '${input.c}'}}", { input: { c: 7 } });
+    const payload = { level: "WARN", code: 7, component: "workflow-engine", message: "Done" };
+    expect([run.status, run.step("n").output]).toEqual(["succeeded", payload]);
+    expect(run.timeline.find(({ type }) => type === "step_event_emitted")?.data).toEqual({ payload });
+  });
+  test("with one, it is a message in the words of the activity", () => {
+    const run = new TestRun("n: {type: notify, input: {channel: ops, message: 'is ${input.x}', level: error}}", { input: { x: "up" } });
+    expect(run.step("n").action?.input).toEqual({ channel: "ops", text: "is up", severity: "error" });
+    expect(run.complete("n@1")).toEqual(["close succeeded"]);
+    expect(new TestRun("n: {type: notify, input: {channel: ops}}").step("n").action?.input).toEqual({ channel: "ops", text: "n" });
+  });
+});
+
 describe("http, notify and activity", () => {
   test.each([
     ["h: {type: http, input: {url: 'https://example.org', method: POST}}", "holdfast", "holdfast.http"],
-    ["n: {type: notify, input: {message: hello}}", "holdfast", "holdfast.notify"],
+    ["n: {type: notify, input: {channel: ops, message: hello}}", "holdfast", "holdfast.notify"],
     ["a: {type: activity, task_queue: python, activity_type: train}", "python", "train"],
     ["a: {task_queue: python, activity_type: train}", "python", "train"],
   ])("%s → %s, %s", (text, taskQueue, activityType) => {

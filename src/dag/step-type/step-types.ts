@@ -7,7 +7,7 @@ import { type ConditionKind, linkCondition } from "./condition.ts";
 import { type DelayKind, linkDelay } from "./delay.ts";
 import { linkHttp } from "./http.ts";
 import { type LoopKind, linkLoop } from "./loop.ts";
-import { linkNotify } from "./notify.ts";
+import { linkNotify, type NoticeKind } from "./notify.ts";
 import { linkParallel, type ParallelKind } from "./parallel.ts";
 import { linkSignal, type SignalKind } from "./signal.ts";
 import { linkStorage, type StorageKind } from "./storage.ts";
@@ -16,7 +16,7 @@ import { linkSwitch, type SwitchKind } from "./switch.ts";
 import { linkTransform, type TransformKind } from "./transform.ts";
 
 /** What one action does: it can be repeated over items, and be the body of a loop. */
-export type LeafKind = ActivityKind | ConditionKind | DelayKind | TransformKind | StorageKind | SubworkflowKind | SignalKind;
+export type LeafKind = ActivityKind | NoticeKind | ConditionKind | DelayKind | TransformKind | StorageKind | SubworkflowKind | SignalKind;
 /** What starts other steps. */
 export type CompositeKind = SwitchKind | ParallelKind | LoopKind;
 export type StepKind = LeafKind | CompositeKind;

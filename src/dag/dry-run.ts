@@ -48,7 +48,7 @@ function planned(spec: DagSpec, step: DagStep, scope: Scope, workflowId: string)
   const nameOf = (index: number): string => spec.steps[index]?.id ?? "";
   return {
     stepId: step.id,
-    type: kind.kind === "activity" ? kind.type : kind.kind,
+    type: kind.kind === "activity" ? kind.type : kind.kind === "notice" ? "notify" : kind.kind,
     dependsOn: step.dependsOn.map(nameOf),
     runs:
       activatedBy !== null && activatedBy.as !== "handler"

@@ -14,13 +14,13 @@ import {
   timeOutRun,
   windDown,
 } from "./ending.ts";
-import type { DagEvent, KeptStep } from "./event.ts";
+import type { DagEvent } from "./event.ts";
 import { itemEnded } from "./for-each.ts";
+import { keep } from "./keep.ts";
 import { turnEnded } from "./loop.ts";
 import { cancelled, type Outcome, outcomeOf, succeeded, timedOut } from "./outcome.ts";
-import { type ActionRef, type ActionState, type DagState, emptyState, isEnded, type Phase, signalsMax } from "./state.ts";
-import { finishStep, released, resumeStep, settleBody, skipStep, startStep } from "./step.ts";
-import { takeCase } from "./switch.ts";
+import { type ActionRef, type ActionState, type DagState, emptyState, type Phase, signalsMax } from "./state.ts";
+import { finishStep, resumeStep, skipStep, startStep } from "./step.ts";
 import {
   actionOf,
   countOpen,
@@ -29,7 +29,6 @@ import {
   openTurn,
   own,
   putAction,
-  putStep,
   specOf,
   stepOf,
   type TimelineEntry,
@@ -174,24 +173,6 @@ function started(turn: Turn, { type: _type, at, kept, context, ...start }: Extra
   }
   for (const { index, dependsOn, activatedBy } of turn.spec.steps)
     if (dependsOn.length === 0 && activatedBy === null) turn.agenda.push({ do: "start", step: index });
-}
-
-/** Takes over the result of a step from another run. */
-function keep(turn: Turn, index: number, { status, output, startedAt, completedAt }: KeptStep): void {
-  const { kind, activatedBy, activates } = specOf(turn, index);
-  // The body of a loop ends with its loop.
-  if (isEnded(stepOf(turn, index).status) || activatedBy?.as === "body") return;
-  const error = status === "cancelled" ? { message: "dependencies_not_taken", type: null } : null;
-  putStep(turn, index, { status, output, error, startedAt, completedAt });
-  turn.state = { ...turn.state, unsettled: turn.state.unsettled - 1 };
-  settleBody(turn, kind, stepOf(turn, index));
-  if (kind.kind === "parallel") for (const branch of activates) skipStep(turn, branch, "parallel_decided");
-  if (kind.kind === "switch" && status === "cancelled") for (const one of activates) skipStep(turn, one, "dependencies_not_taken");
-  released(turn, index, status === "succeeded");
-  if (kind.kind === "switch" && status === "succeeded") {
-    const target = typeof output === "object" && output !== null && "target_step" in output ? output.target_step : null;
-    takeCase(turn, kind, typeof target === "string" ? (turn.spec.indexOf.get(target) ?? null) : null);
-  }
 }
 
 /** Something under way has come to its end. An answer to an attempt that nobody waits for any more is ignored. */

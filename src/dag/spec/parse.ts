@@ -1,8 +1,6 @@
 import { into, type Place, type Placed, type Problem, readDocument, report, warn } from "../../language/reader.ts";
 import { isStepId } from "../action-id.ts";
-import { expressionsIn } from "../expression/expression.ts";
-import { everywhere, inItem, inLoop } from "../expression/scope.ts";
-import { expressionsOf, type Template } from "../expression/template.ts";
+import type { Template } from "../expression/template.ts";
 import type { Json } from "../json.ts";
 import { compileSchema, type Schema } from "../schema.ts";
 import { type ActivityKind, linkJob, timeoutOf } from "../step-type/activity.ts";
@@ -13,10 +11,10 @@ import { links, type StepKind } from "../step-type/step-types.ts";
 import { casesOf } from "../step-type/switch.ts";
 import { type ActionFields, endings, readWorkflow, type StepFields, type WorkflowFields } from "./fields.ts";
 import { type Claims, composites, linker, unknownStep } from "./linker.ts";
+import { checkNames } from "./names.ts";
 import { once, type Retry } from "./retry.ts";
 import { type Compensation, type DagSpec, type DagStep, parallelDefault, stepsMax } from "./spec.ts";
-import { usesOf } from "./uses.ts";
-import { before, endOf, handlersOf, inOrder, startOf, waitsOf } from "./waits.ts";
+import { handlersOf, inOrder, waitsOf } from "./waits.ts";
 
 /** What a definition refers to outside of itself. */
 export type ParseOptions = {
@@ -56,7 +54,8 @@ function specOf(workflow: WorkflowFields, at: Place, options: ParseOptions): Dag
   const waits = waitsOf(steps);
   const sorted = inOrder(waits);
   if ("cycle" in sorted) return reportCycle(sorted.cycle, drafts);
-  checkNames(steps, drafts, waits, workflow.output ?? null, at);
+  checkNames({ steps, waits, order: sorted.order }, workflow.output ?? null, at);
+  // Points are numbered by step, the end of each after its start.
   const order = sorted.order.filter((point) => point % 2 === 1).map((point) => (point - 1) / 2);
   return {
     id: workflow.id ?? null,
@@ -240,51 +239,3 @@ function reportCycle(cycle: readonly number[], drafts: readonly Draft[]): undefi
   const path = turned.map((index) => drafts[index]?.id ?? "").join(" → ");
   return draft === undefined ? undefined : report(draft.at, `steps wait for each other: ${path}`);
 }
-
-/** That expressions name what there is, where it is. */
-function checkNames(
-  steps: readonly DagStep[],
-  drafts: readonly Draft[],
-  waits: readonly (readonly number[])[],
-  output: Template | null,
-  at: Place,
-): void {
-  const places = expressionsIn(at);
-  const ids = drafts.map(({ id }) => id);
-  const indexOf = new Map(ids.map((id, index) => [id, index]));
-  for (const expression of output === null ? [] : expressionsOf(output)) {
-    const place = places.get(expression) ?? at;
-    for (const [root, field] of expression.names) {
-      if (!everywhere.some((known) => known === root)) report(place, `\`${root}\` is not known here`);
-      if (root === "steps" && field !== null && !indexOf.has(field)) unknownStep(field, ids, place);
-    }
-  }
-  for (const step of steps) {
-    let passed: ReadonlySet<number> | null = null;
-    for (const { expression, roots } of usesOf(step)) {
-      const place = places.get(expression) ?? at;
-      for (const [root, field] of expression.names) {
-        if (!roots.some((known) => known === root)) report(place, `\`${root}\` is not known here${whereKnown[root] ?? ""}`);
-        if (root !== "steps" || field === null) continue;
-        const named = indexOf.get(field);
-        passed ??= before(waits, startOf(step.index));
-        if (named === undefined) unknownStep(field, ids, place);
-        else if (named !== step.index && !passed.has(endOf(named)) && !isWithin(steps, step, named))
-          warn(place, `\`${field}\` may not have ended: \`${step.id}\` does not depend on it`);
-      }
-    }
-  }
-}
-
-/** A loop looks at its body. */
-const isWithin = (steps: readonly DagStep[], step: DagStep, named: number): boolean => {
-  const activation = steps[named]?.activatedBy;
-  return activation?.as === "body" && activation.by === step.index;
-};
-
-const whereKnown: { readonly [root: string]: string } = {
-  ...Object.fromEntries(inItem.map((root) => [root, ": it belongs to a step with `for_each`"])),
-  ...Object.fromEntries(inLoop.map((root) => [root, ": it belongs to a loop and its body"])),
-  child: ": it belongs to `output_mapping`",
-  output: ": it belongs to `compensate`",
-};

@@ -78,6 +78,26 @@ export function inOrder(
   return { order };
 }
 
+/** Whether `earlier` must be passed before `later`. `positions` are those of the points in order: the search never goes back too far. */
+export function mustPass(
+  waits: readonly (readonly number[])[],
+  positions: readonly number[],
+  { earlier, later }: { readonly earlier: number; readonly later: number },
+): boolean {
+  const floor = positions[earlier] ?? 0;
+  const seen = new Set<number>();
+  const open = [later];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    if (next === earlier) return true;
+    for (const one of waits[next] ?? [])
+      if ((positions[one] ?? 0) >= floor && !seen.has(one)) {
+        seen.add(one);
+        open.push(one);
+      }
+  }
+  return false;
+}
+
 /** Every point that must be passed before this one. */
 export function before(waits: readonly (readonly number[])[], point: number): ReadonlySet<number> {
   const found = new Set<number>();

@@ -1,6 +1,7 @@
 import { present } from "../base/assert.ts";
 import { type EpochMs, toProtoTime } from "../base/time.ts";
 import { isDispatchable, startActivity, startToCloseOf } from "../execution/activity.ts";
+import { type Admission, type Marks, markedHeader } from "../execution/admission.ts";
 import { applyAdmission, permitAttempt, scheduledAttributes, wantedActivity } from "../execution/admitted-activity.ts";
 import type { Draft } from "../execution/execution.ts";
 import { isRunning } from "../execution/execution.ts";
@@ -83,8 +84,9 @@ export function createDispatch(deps: {
     }
     if (!isDispatchable(draft, task.scheduledEventId, task.stamp)) return null;
     const activity = present(draft.activities.get(task.scheduledEventId), "pending activity");
-    if (mustDecide(draft, task.scheduledEventId) && !isPermitted(draft, activity, scheduled)) return null;
-    return handOutActivityTask(draft, task.scheduledEventId, poll);
+    if (!mustDecide(draft, task.scheduledEventId)) return handOutActivityTask(draft, task.scheduledEventId, poll, null);
+    const permission = permit(draft, activity, scheduled);
+    return permission && handOutActivityTask(draft, task.scheduledEventId, poll, permission.marks);
   };
 
   /** What was scheduled in this very draft has just been decided; what is limited asks for room whenever a worker is about to get it. */
@@ -94,19 +96,19 @@ export function createDispatch(deps: {
     return activity.limited || (draft.base.activities.has(scheduledEventId) && kernel.needsDecision(activity));
   };
 
-  /** Decides an attempt by the policy now in force. What it refuses fails, waits or is delayed in this very draft. */
-  function isPermitted(draft: Draft, activity: PendingActivity, scheduled: HistoryEvent | null): boolean {
+  /** Decides an attempt by the policy now in force. What it refuses fails, waits or is delayed in this very draft: null. */
+  function permit(draft: Draft, activity: PendingActivity, scheduled: HistoryEvent | null): Pick<Admission, "marks"> | null {
     const wanted = wantedActivity(activity, scheduledAttributes(scheduled ?? undefined));
     // Decided before under what is in force, it is here for the room it needs: the delay of its rule is over.
     const waited = kernel.needsDecision(activity) ? {} : { waitedUnder: activity.policySnapshot };
     const admission = kernel.admit({ ...wanted, ...waited }, draft);
     if (admission.effect === "allow") {
       permitAttempt(draft, activity, admission);
-      return true;
+      return admission;
     }
     applyAdmission(draft, activity.scheduledEventId, admission, { eager: false });
     failRefused(draft);
-    return false;
+    return null;
   }
 
   function handOutWorkflowTask(cell: RunCell, draft: Draft, poll: Poll): () => Promise<WorkflowTaskHandout> {
@@ -146,7 +148,13 @@ export function createDispatch(deps: {
     };
   }
 
-  function handOutActivityTask(draft: Draft, scheduledEventId: number, poll: Poll): () => Promise<PollActivityTaskQueueResponse> {
+  /** The worker reads in the header what was decided last, also when the event that scheduled the activity says something older. */
+  function handOutActivityTask(
+    draft: Draft,
+    scheduledEventId: number,
+    poll: Poll,
+    marks: Marks | null,
+  ): () => Promise<PollActivityTaskQueueResponse> {
     const activity = startActivity(draft, present(draft.activities.get(scheduledEventId), "pending activity"), poll);
     const { key, started, context } = draft;
     const fresh = draft.batches.flat().find((event) => event.eventId === scheduledEventId);
@@ -166,7 +174,7 @@ export function createDispatch(deps: {
         workflowExecution: { workflowId: key.workflowId, runId: key.runId },
         activityType: scheduled.activityType,
         activityId: scheduled.activityId,
-        header: scheduled.header,
+        header: markedHeader(scheduled.header, marks),
         input: scheduled.input,
         heartbeatDetails: activity.heartbeatDetails,
         scheduledTime: new Date(activity.scheduledTime),
@@ -252,7 +260,7 @@ export function createDispatch(deps: {
               own.activityTasks.length < eagerActivitiesMax &&
               !activity.limited &&
               taskQueue === draft.started.taskQueue?.name;
-            if (eager) own.activityTasks.push(handOutActivityTask(draft, scheduledEventId, own.poll));
+            if (eager) own.activityTasks.push(handOutActivityTask(draft, scheduledEventId, own.poll, null));
             else
               place(cell, draft, {
                 type: "activity",

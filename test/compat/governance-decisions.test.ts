@@ -1,6 +1,8 @@
 import { activityInfo, Context } from "@temporalio/activity";
-import { Worker } from "@temporalio/worker";
+import { defaultPayloadConverter } from "@temporalio/common";
+import { type ActivityInboundCallsInterceptor, Worker } from "@temporalio/worker";
 import { beforeAll, describe, expect, test } from "vitest";
+import { present } from "../../src/base/assert.ts";
 import { governed } from "./governance-kit.ts";
 import { bundleOf, eventNamed, eventsOf, setup, until } from "./kit.ts";
 import { type Activities, tryActivity, tryAll, tryInTurn } from "./workflows/governance.ts";
@@ -70,6 +72,18 @@ describe.each([
     ran.set(id, [...(ran.get(id) ?? []), `${activityType} ${attempt}`]);
     return attempt;
   };
+  /** Rules that the attempts of a workflow were told of, by workflow id. */
+  const told = new Map<string, (string | null)[]>();
+  const reader: ActivityInboundCallsInterceptor = {
+    execute: async (input, next) => {
+      const id = activityInfo().workflowExecution?.workflowId ?? "";
+      const decision = defaultPayloadConverter.fromPayload<{ rule: string | null }>(
+        present(input.headers["holdfast-decision"], "a decision"),
+      );
+      told.set(id, [...(told.get(id) ?? []), decision.rule]);
+      return next(input);
+    },
+  };
   const failsBefore = async ({ succeedsOn }: { succeedsOn: number }) => {
     const attempt = noted();
     if (attempt < succeedsOn) throw new Error(`the bank is closed at attempt ${attempt}`);
@@ -91,7 +105,12 @@ describe.each([
     greet: async (name) => `${noted()}: hello ${name}`,
   };
   const server = governed({ policy });
-  const compat = setup({ workflows: "governance", activities, launch: server.launch, worker });
+  const compat = setup({
+    workflows: "governance",
+    activities,
+    launch: server.launch,
+    worker: { ...worker, interceptors: { activity: [() => ({ inbound: reader })] } },
+  });
 
   const nextTask = (from: number) => `${from} WorkflowTaskScheduled, ${from + 1} WorkflowTaskStarted, ${from + 2} WorkflowTaskCompleted`;
   const replay = async (handle: Awaited<ReturnType<typeof compat.start>>) =>
@@ -226,6 +245,7 @@ rules:
     server.enforce(capped("max_runtime_ms: 100, max_attempts: 2"));
     expect(await stalling.result()).toMatchObject({ type: "PolicyDenied", message: expect.stringContaining("attempt 3") });
     expect(ran.get(stalling.workflowId)).toEqual(["stall 1", "stall 2"]);
+    expect(told.get(stalling.workflowId)).toEqual([null, "capped"]);
     server.enforce(policy);
     await replay(pondering);
     await replay(stalling);

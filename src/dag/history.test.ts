@@ -53,7 +53,7 @@ test.each<[Attributes["$case"], object, DagEvent extends infer E ? Partial<E> | 
   ["timerCanceledEventAttributes", { timerId: "a@1.retry" }, { type: "TimerCanceled", timerId: "a@1.retry" }],
   ["startChildWorkflowExecutionInitiatedEventAttributes", { workflowId: "r1:sub[2]@1" }, { type: "ChildInitiated", childId: "sub[2]@1" }],
   ["startChildWorkflowExecutionFailedEventAttributes", { workflowId: "r1:sub[2]@1" }, { type: "ChildFailed", childId: "sub[2]@1" }],
-  ["childWorkflowExecutionStartedEventAttributes", child, { type: "ChildStarted", childId: "sub[2]@1", childRunId: "r7" }],
+  ["childWorkflowExecutionStartedEventAttributes", child, { type: "ChildStarted", childId: "sub[2]@1", childRunId: "r1:sub[2]@1" }],
   [
     "childWorkflowExecutionCompletedEventAttributes",
     { ...child, result: payloads(3) },

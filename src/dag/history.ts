@@ -68,8 +68,9 @@ export function historyReader(): HistoryReader {
         return ofChild(attributes.value.workflowId, (childId) => ({ type: "ChildFailed", at, childId, failure }));
       }
       case "childWorkflowExecutionStartedEventAttributes": {
-        const childRunId = attributes.value.workflowExecution?.runId ?? "";
-        return ofChild(idOf(attributes.value), (childId) => ({ type: "ChildStarted", at, childId, childRunId }));
+        // A run is called by the workflow id of its execution.
+        const childRunId = idOf(attributes.value);
+        return ofChild(childRunId, (childId) => ({ type: "ChildStarted", at, childId, childRunId }));
       }
       case "childWorkflowExecutionCompletedEventAttributes": {
         const output = fromPayloads(attributes.value.result);

@@ -44,6 +44,8 @@ const settablePredefined: SearchAttributeTypes = new Map<string, IndexedValueTyp
   ["TemporalNamespaceDivision", KEYWORD],
   ["TemporalPauseInfo", KEYWORD_LIST],
   ["TemporalReportedProblems", KEYWORD_LIST],
+  // What a run of a declarative workflow does, in finer words than the status of its execution.
+  ["HoldfastRunStatus", KEYWORD],
 ]);
 
 /** In every namespace, and stored among the execution's own search attributes. */

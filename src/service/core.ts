@@ -31,11 +31,12 @@ import { type ApprovalNotices, committingNotices, startApprovalNotices } from ".
 import { createBuiltInWorker } from "./built-in/built-in-worker.ts";
 import { type Channels, webhookUrl } from "./built-in/notification.ts";
 import { notify, notifyActivity } from "./built-in/notify.ts";
-import { exceptServerTaskQueue } from "./built-in/server-task-queue.ts";
+import { exceptServerTaskQueues } from "./built-in/server-task-queue.ts";
 import { createWebhooks, type WebhookOptions } from "./built-in/webhook.ts";
 import { type CheckpointOptions, type Checkpoints, noCheckpoints, startCheckpoints } from "./checkpoints.ts";
 import type { Clock } from "./clock.ts";
 import { createCommitter } from "./committer.ts";
+import { createDag, type Dag } from "./dag/dag.ts";
 import { deleteWorkflowExecution } from "./delete-workflow-execution.ts";
 import { describeWorkflowExecution } from "./describe-workflow-execution.ts";
 import { createDispatch, type InlineWorker, readEvent } from "./dispatch.ts";
@@ -107,6 +108,8 @@ export type CoreOptions = {
     /** The channel that hears of approvals when they are asked for or escalate, null for none. */
     readonly approvals: string | null;
   };
+  /** Task queues of the workers of topics, by patterns of topics; a topic without one is its own. */
+  readonly routes?: { readonly [topics: string]: string };
   /** Told after each commit. */
   readonly onCommit?: () => void;
 };
@@ -124,6 +127,8 @@ export type Core = {
   readonly policies: Policies;
   readonly checkpoints: Checkpoints;
   readonly backtest: Backtest;
+  /** Declarative workflows and their runs. */
+  readonly dag: Dag;
   /** Appends to the ledger what belongs to no run. */
   record(entry: LedgerEntry): Promise<void>;
   /** Whether a worker has or could have something to do right now. */
@@ -317,8 +322,11 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     },
   });
 
+  const dag = createDag({ engine, committer, kernel, routes: options.routes ?? {}, log: log.child("dag") });
+
   return {
     services: createServices(engine),
+    dag,
     kernel,
     record: (entry) => runs.submit([], { ledger: [entry] }),
     approvals: createApprovals({ store, clock, runs, namespaces, kernel }),
@@ -332,11 +340,12 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     clockJumped: () => wakes.recheck(),
     drain: () => {
       builtInWorker.drain();
+      dag.worker.drain();
       matching.drain();
     },
     stop: async () => {
       matching.drain();
-      await Promise.all([builtInWorker.stop(), notices?.stop()]);
+      await Promise.all([builtInWorker.stop(), dag.worker.stop(), notices?.stop()]);
       policyLimits.stop();
       wakes.stop();
       transfer.stop();
@@ -386,12 +395,12 @@ const createServices = (engine: Engine): Services => ({
   listSearchAttributes: listSearchAttributes(engine),
   getWorkflowExecutionHistory: getWorkflowExecutionHistory(engine),
   getWorkflowExecutionHistoryReverse: getWorkflowExecutionHistoryReverse(engine),
-  pollWorkflowTaskQueue: exceptServerTaskQueue(pollWorkflowTaskQueue(engine)),
+  pollWorkflowTaskQueue: exceptServerTaskQueues(pollWorkflowTaskQueue(engine)),
   respondWorkflowTaskCompleted: respondWorkflowTaskCompleted(engine),
   respondWorkflowTaskFailed: respondWorkflowTaskFailed(engine),
   respondQueryTaskCompleted: respondQueryTaskCompleted(engine),
   resetStickyTaskQueue: resetStickyTaskQueue(engine),
-  pollActivityTaskQueue: exceptServerTaskQueue(pollActivityTaskQueue(engine)),
+  pollActivityTaskQueue: exceptServerTaskQueues(pollActivityTaskQueue(engine)),
   recordActivityTaskHeartbeat: recordActivityTaskHeartbeat(engine),
   recordActivityTaskHeartbeatById: recordActivityTaskHeartbeatById(engine),
   respondActivityTaskCompleted: respondActivityTaskCompleted(engine),

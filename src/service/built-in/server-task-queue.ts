@@ -5,11 +5,18 @@ import type { UseCase } from "../services.ts";
 
 /** The task queue of what the server itself does, in every namespace. */
 export const serverTaskQueue = "holdfast";
+/** The task queue of runs of declarative workflows, which the server decides itself. */
+export const dagTaskQueue = "holdfast-dag";
+/** The task queue of jobs, each an execution that the server decides itself. */
+export const jobTaskQueue = "holdfast-jobs";
 
-/** Keeps workers that are not the server's from its task queue: whoever takes an approval from there could grant it. */
-export const exceptServerTaskQueue =
+const reservedQueues: readonly string[] = [serverTaskQueue, dagTaskQueue, jobTaskQueue];
+
+/** Keeps workers that are not the server's from its task queues: whoever takes an approval from there could grant it. */
+export const exceptServerTaskQueues =
   <Request extends { readonly taskQueue: TaskQueue | undefined }, Response>(poll: UseCase<Request, Response>): UseCase<Request, Response> =>
-  async (request, caller): Promise<Result<Response, Refusal>> =>
-    request.taskQueue?.name === serverTaskQueue ? err(reserved) : poll(request, caller);
-
-const reserved = invalidArgument(`task queue \`${serverTaskQueue}\` is the server's own, no other worker can poll it`);
+  async (request, caller): Promise<Result<Response, Refusal>> => {
+    const name = request.taskQueue?.name ?? "";
+    if (!reservedQueues.includes(name)) return poll(request, caller);
+    return err(invalidArgument(`task queue \`${name}\` is the server's own, no other worker can poll it`));
+  };

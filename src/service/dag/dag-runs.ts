@@ -1,0 +1,350 @@
+import { canonicalJson } from "../../base/canonical-json.ts";
+import { err, ok, type Result } from "../../base/result.ts";
+import { sha256Hex } from "../../base/sha256.ts";
+import type { EpochMs } from "../../base/time.ts";
+import type { RunStart } from "../../dag/decider/event.ts";
+import { isObject, type Json } from "../../dag/json.ts";
+import { toPayload } from "../../dag/payload.ts";
+import { type RunView, runView } from "../../dag/projection/run.ts";
+import { type TimelineEvent, timelineEvent } from "../../dag/projection/timeline.ts";
+import { rerunFrom } from "../../dag/rerun.ts";
+import { isRunning } from "../../execution/execution.ts";
+import { waitsToBegin } from "../../execution/start-gate.ts";
+import { make } from "../../protocol/codec.ts";
+import { Payloads, WorkflowExecution, WorkflowType } from "../../protocol/generated/temporal/api/common/v1/message.ts";
+import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from "../../protocol/generated/temporal/api/enums/v1/workflow.ts";
+import { TaskQueue } from "../../protocol/generated/temporal/api/taskqueue/v1/message.ts";
+import {
+  DeleteWorkflowExecutionRequest,
+  ListWorkflowExecutionsRequest,
+  RequestCancelWorkflowExecutionRequest,
+  SignalWorkflowExecutionRequest,
+  StartWorkflowExecutionRequest,
+  TerminateWorkflowExecutionRequest,
+} from "../../protocol/generated/temporal/api/workflowservice/v1/request_response.ts";
+import type { Refusal } from "../../protocol/refusal.ts";
+import type { RunKey } from "../../store/store.ts";
+import { dagTaskQueue } from "../built-in/server-task-queue.ts";
+import { deleteWorkflowExecution } from "../delete-workflow-execution.ts";
+import type { Engine } from "../engine.ts";
+import { listWorkflowExecutions } from "../list-workflow-executions.ts";
+import { requestCancelWorkflowExecution } from "../request-cancel-workflow-execution.ts";
+import type { RunCell } from "../runs.ts";
+import type { SafetyKernel } from "../safety-kernel.ts";
+import type { Caller } from "../services.ts";
+import { signalWorkflowExecution } from "../signal-workflow-execution.ts";
+import { startWorkflowExecution } from "../start-workflow-execution.ts";
+import { terminateWorkflowExecution } from "../terminate-workflow-execution.ts";
+import type { Definition, Definitions } from "./definitions.ts";
+import { type DryRunStep, planOf } from "./dry-run.ts";
+import type { FoldedRun, FoldedRuns, FoldRefusal } from "./folded-runs.ts";
+import { type ListedRun, type ListRuns, listedRun, queryOf } from "./listed-runs.ts";
+import type { RouteTopic } from "./routes.ts";
+import { type RunRecord, runInput, runMemo, runStatusAttributes } from "./run-record.ts";
+import { headerOf } from "./step-activity.ts";
+
+export type DagRunRefusal =
+  | { readonly kind: "no-such-workflow" | "no-such-run" | "run-ended" | "idempotency-key-used" }
+  | { readonly kind: "invalid-input" | "cannot-rerun" | "unreadable-run"; readonly message: string }
+  | { readonly kind: "refused"; readonly refusal: Refusal };
+
+/** Whose run it is, and who asks. */
+export type Asker = { readonly namespace: string; readonly by: string };
+export type StartDag = {
+  readonly workflowId: string;
+  readonly input: Json;
+  readonly labels: { readonly [name: string]: string };
+  /** Asked twice with one key for the same thing, it is one run; null asks for a new one. */
+  readonly idempotencyKey: string | null;
+};
+export type RerunDag = {
+  readonly runId: string;
+  /** The step to begin with; what it depends on is taken over. Null runs all of it. */
+  readonly fromStep: string | null;
+  /** Null takes the input of the run. */
+  readonly input: Json;
+  readonly idempotencyKey: string | null;
+};
+
+/** A run as the API shows it, and what the decider does not know of it. */
+export type ShownRun = { readonly view: RunView; readonly record: RunRecord; readonly definition: string; readonly createdAt: EpochMs };
+
+/** What a run or a rerun would do, step by step, and what the policy in force says of each. */
+export type DryRun = { readonly workflowId: string; readonly definition: string; readonly steps: readonly DryRunStep[] };
+
+type Answer<T> = Promise<Result<T, DagRunRefusal>>;
+
+/** Runs of declarative workflows: each is a workflow execution whose workflow id is the id of the run. */
+export type DagRuns = {
+  start(asker: Asker, start: StartDag): Answer<{ readonly runId: string }>;
+  dryRun(asker: Asker, start: Pick<StartDag, "workflowId" | "input" | "labels">): Answer<DryRun>;
+  get(namespace: string, runId: string): Answer<ShownRun>;
+  /** Lines `skip` and following, at most `limit`. A line never changes, nor does its number. */
+  timeline(namespace: string, runId: string, page: { readonly skip: number; readonly limit: number }): Answer<readonly TimelineEvent[]>;
+  /** The newest first. Rejects with PageTokenError when `after` is no `next`. */
+  list(namespace: string, page: ListRuns): Answer<{ readonly runs: readonly ListedRun[]; readonly next: string | null }>;
+  /** Refused when the run has ended. */
+  cancel(asker: Asker, runId: string, reason: string): Answer<void>;
+  /** Ends the run at once: nothing is compensated. */
+  terminate(asker: Asker, runId: string, reason: string): Answer<void>;
+  signal(asker: Asker, runId: string, signal: { readonly name: string; readonly payload: Json; readonly requestId: string }): Answer<void>;
+  /** Another run of the same version of the workflow. */
+  rerun(asker: Asker, rerun: RerunDag): Answer<{ readonly runId: string }>;
+  dryRerun(asker: Asker, rerun: RerunDag): Answer<DryRun>;
+  /** Removes a run with its history, an open one after terminating it. */
+  remove(namespace: string, runId: string): Answer<void>;
+};
+
+const foldMessages: { readonly [R in FoldRefusal]: string } = {
+  "no-history": "the run has no history",
+  "not-a-run": "it was not started as a run of a workflow",
+  "no-definition": "its definition is not there, or this server does not understand it",
+};
+
+export function createDagRuns(deps: {
+  readonly engine: Engine;
+  readonly definitions: Definitions;
+  readonly folded: FoldedRuns;
+  readonly kernel: Pick<SafetyKernel, "snapshot">;
+  readonly routeTopic: RouteTopic;
+}): DagRuns {
+  const { engine, definitions, folded, kernel, routeTopic } = deps;
+  const { namespaces, runs, newId } = engine;
+  const requests = {
+    start: startWorkflowExecution(engine),
+    cancel: requestCancelWorkflowExecution(engine),
+    terminate: terminateWorkflowExecution(engine),
+    signal: signalWorkflowExecution(engine),
+    list: listWorkflowExecutions(engine),
+    remove: deleteWorkflowExecution(engine),
+  };
+
+  async function find(namespace: string, runId: string): Answer<RunCell> {
+    const found = namespaces.get(namespace);
+    if (!found.ok) return refused(found.error);
+    const cell = await runs.find({ namespaceId: found.value.id, workflowId: runId, runId: "" });
+    const isOurs = cell.ok && cell.value.state.started.taskQueue?.name === dagTaskQueue;
+    if (!isOurs) return err({ kind: "no-such-run" });
+    await cell.value.settled;
+    return cell;
+  }
+
+  async function fold(namespace: string, runId: string): Answer<{ readonly run: FoldedRun; readonly cell: RunCell }> {
+    const found = await find(namespace, runId);
+    if (!found.ok) return found;
+    const cell = found.value;
+    const run = await folded.at(cell.key, cell.state.core.nextEventId - 1);
+    return typeof run === "string" ? unreadable(run) : ok({ run, cell });
+  }
+
+  async function openRun(namespace: string, runId: string): Answer<RunKey> {
+    const found = await find(namespace, runId);
+    if (!found.ok) return found;
+    return isRunning(found.value.state) ? ok(found.value.key) : err({ kind: "run-ended" });
+  }
+
+  async function definitionOf(namespace: string, workflowId: string): Answer<Definition> {
+    const found = namespaces.get(namespace);
+    if (!found.ok) return refused(found.error);
+    const definition = await definitions.current(found.value.id, workflowId);
+    return definition === null ? err({ kind: "no-such-workflow" }) : ok(definition);
+  }
+
+  async function begin(
+    { namespace, by }: Asker,
+    definition: Definition,
+    given: {
+      readonly idempotencyKey: string | null;
+      /** What makes two requests with one key the same. */
+      readonly asked: Json;
+      readonly start: Omit<RunStart, "runId" | "workflowId" | "callStack">;
+      readonly rerunOf: string | null;
+      readonly rerunStep: string | null;
+    },
+  ): Answer<{ readonly runId: string }> {
+    const { idempotencyKey, asked, start, rerunOf, rerunStep } = given;
+    const { namespaceId, workflowId, sha256 } = definition.key;
+    const invalid = invalidInput(definition, start.input);
+    if (invalid !== null) return invalid;
+    // INVARIANT: one key is one run id, so that the one place that keeps two runs from having one id keeps one key from starting two.
+    const runId = idempotencyKey === null ? newId() : runIdOf([namespaceId, workflowId, rerunOf, idempotencyKey]);
+    const record: RunRecord = { definition: sha256, labels: start.labels, triggeredBy: by, rerunOf, rerunStep, parentRunId: null };
+    const started = await requests.start(
+      make(StartWorkflowExecutionRequest, {
+        namespace,
+        workflowId: runId,
+        workflowType: make(WorkflowType, { name: workflowId }),
+        taskQueue: make(TaskQueue, { name: dagTaskQueue }),
+        input: runInput({ ...start, runId, workflowId, callStack: [] }),
+        header: headerOf(runAction(definition, start.labels), runId),
+        memo: runMemo(record),
+        searchAttributes: runStatusAttributes("running"),
+        identity: by,
+        requestId: idempotencyKey === null ? newId() : sha256Hex(canonicalJson(asked)),
+        workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
+        workflowIdConflictPolicy: WorkflowIdConflictPolicy.FAIL,
+      }),
+      here(),
+    );
+    if (started.ok) return ok({ runId });
+    return started.error.kind === "workflow-already-started" ? err({ kind: "idempotency-key-used" }) : refused(started.error);
+  }
+
+  /** The run that is to be repeated, and what of it is kept. */
+  async function repeated(namespace: string, { runId, fromStep, input }: RerunDag) {
+    const found = await fold(namespace, runId);
+    if (!found.ok) return found;
+    const { definition, state, record } = found.value.run;
+    const again = fromStep === null ? ok({ kept: {}, context: {} as Json }) : rerunFrom(definition.spec, state, fromStep);
+    if (!again.ok) return err<DagRunRefusal>({ kind: "cannot-rerun", message: again.error });
+    const { kept, context } = again.value;
+    const start = { input: input ?? state.start?.input ?? null, labels: record.labels, kept, context: isObject(context) ? context : {} };
+    return ok({ definition, start });
+  }
+
+  const plan = (asker: Asker, definition: Definition, start: Pick<RunStart, "input" | "labels">): Result<DryRun, DagRunRefusal> => {
+    const planned = planOf(definition, { ...start, ...asker, snapshot: kernel.snapshot(), routeTopic });
+    if (!planned.ok) return err({ kind: "invalid-input", message: planned.error });
+    return ok({ workflowId: definition.key.workflowId, definition: definition.key.sha256, steps: planned.value });
+  };
+
+  return {
+    start: async (asker, { workflowId, input, labels, idempotencyKey }) => {
+      const definition = await definitionOf(asker.namespace, workflowId);
+      if (!definition.ok) return definition;
+      const start = { input, labels: { ...Object.fromEntries(definition.value.spec.labels), ...labels }, context: {}, kept: {} };
+      return begin(asker, definition.value, { idempotencyKey, asked: { input, labels }, start, rerunOf: null, rerunStep: null });
+    },
+
+    dryRun: async (asker, { workflowId, input, labels }) => {
+      const definition = await definitionOf(asker.namespace, workflowId);
+      if (!definition.ok) return definition;
+      return plan(asker, definition.value, { input, labels: { ...Object.fromEntries(definition.value.spec.labels), ...labels } });
+    },
+
+    get: async (namespace, runId) => {
+      const found = await fold(namespace, runId);
+      if (!found.ok) return found;
+      const { run, cell } = found.value;
+      const view = runView(run.definition.spec, run.state);
+      const isHeld = view.completed_at === null && waitsToBegin(cell.state.core);
+      return ok({
+        view: isHeld ? { ...view, status: "waiting" } : view,
+        record: run.record,
+        definition: run.definition.key.sha256,
+        createdAt: cell.state.core.startTime,
+      });
+    },
+
+    timeline: async (namespace, runId, { skip, limit }) => {
+      const found = await find(namespace, runId);
+      if (!found.ok) return found;
+      const { key, state } = found.value;
+      const lines: TimelineEvent[] = [];
+      let count = 0;
+      const of = { runId, workflowId: state.started.workflowType?.name ?? "" };
+      const run = await folded.follow(key, state.core.nextEventId - 1, (entries) => {
+        for (const entry of entries) {
+          if (count >= skip && lines.length < limit) lines.push(timelineEvent(of, entry));
+          count++;
+        }
+      });
+      return typeof run === "string" ? unreadable(run) : ok(lines);
+    },
+
+    list: async (namespace, page) => {
+      const { limit, after } = page;
+      const nextPageToken = Buffer.from(after ?? "");
+      const request = make(ListWorkflowExecutionsRequest, { namespace, pageSize: limit, nextPageToken, query: queryOf(page) });
+      const listed = await requests.list(request, here());
+      if (!listed.ok) return refused(listed.error);
+      const { executions, nextPageToken: next } = listed.value;
+      return ok({ runs: executions.flatMap(listedRun), next: next.length === 0 ? null : Buffer.from(next).toString() });
+    },
+
+    cancel: async ({ namespace, by }, runId, reason) => {
+      const open = await openRun(namespace, runId);
+      if (!open.ok) return open;
+      const request = { namespace, workflowExecution: executionOf(open.value), identity: by, reason };
+      return done(await requests.cancel(make(RequestCancelWorkflowExecutionRequest, request), here()));
+    },
+
+    terminate: async ({ namespace, by }, runId, reason) => {
+      const open = await openRun(namespace, runId);
+      if (!open.ok) return open;
+      const request = { namespace, workflowExecution: executionOf(open.value), identity: by, reason };
+      return done(await requests.terminate(make(TerminateWorkflowExecutionRequest, request), here()));
+    },
+
+    signal: async ({ namespace, by }, runId, { name, payload, requestId }) => {
+      const open = await openRun(namespace, runId);
+      if (!open.ok) return open;
+      const input = make(Payloads, { payloads: [toPayload(payload)] });
+      const request = { namespace, workflowExecution: executionOf(open.value), signalName: name, input, identity: by, requestId };
+      return done(await requests.signal(make(SignalWorkflowExecutionRequest, request), here()));
+    },
+
+    rerun: async (asker, rerun) => {
+      const again = await repeated(asker.namespace, rerun);
+      if (!again.ok) return again;
+      const { runId, fromStep, input, idempotencyKey } = rerun;
+      const { definition, start } = again.value;
+      return begin(asker, definition, { idempotencyKey, asked: { fromStep, input }, start, rerunOf: runId, rerunStep: fromStep });
+    },
+
+    dryRerun: async (asker, rerun) => {
+      const again = await repeated(asker.namespace, rerun);
+      if (!again.ok) return again;
+      const { definition, start } = again.value;
+      const planned = plan(asker, definition, start);
+      if (!planned.ok) return planned;
+      return ok({ ...planned.value, steps: planned.value.steps.filter(({ stepId }) => !Object.hasOwn(start.kept, stepId)) });
+    },
+
+    remove: async (namespace, runId) => {
+      const found = await find(namespace, runId);
+      if (!found.ok) return found;
+      folded.forget(found.value.key);
+      const request = { namespace, workflowExecution: executionOf(found.value.key) };
+      return done(await requests.remove(make(DeleteWorkflowExecutionRequest, request), here()));
+    },
+  };
+}
+
+const refused = (refusal: Refusal) => err<DagRunRefusal>({ kind: "refused", refusal });
+const unreadable = (why: FoldRefusal) => err<DagRunRefusal>({ kind: "unreadable-run", message: foldMessages[why] });
+
+function done(answered: Result<unknown, Refusal>): Result<void, DagRunRefusal> {
+  if (answered.ok) return ok(undefined);
+  // It was open a moment ago.
+  return answered.error.kind === "not-found" ? err({ kind: "run-ended" }) : refused(answered.error);
+}
+
+function invalidInput({ spec }: Definition, input: Json): { readonly ok: false; readonly error: DagRunRefusal } | null {
+  const checked = spec.inputSchema?.check(input);
+  return checked?.ok === false ? err({ kind: "invalid-input", message: `input schema validation failed: ${checked.error}` }) : null;
+}
+
+/** What the start of a run means to the policy. */
+const runAction = ({ key }: Definition, labels: RunStart["labels"]) => ({
+  target: { to: "topic", topic: `workflow.${key.workflowId}` } as const,
+  labels,
+  capability: null,
+  riskTags: [],
+  requires: [],
+  packId: null,
+  actorId: null,
+});
+
+const executionOf = ({ workflowId, runId }: RunKey): WorkflowExecution => make(WorkflowExecution, { workflowId, runId });
+
+/** A UUID (version 8) of what names the run. */
+function runIdOf(parts: readonly (string | null)[]): string {
+  const hex = sha256Hex(canonicalJson(["holdfast.run/1", ...parts]));
+  const variant = "89ab"[Number.parseInt(hex.charAt(16), 16) % 4];
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+}
+
+/** Whoever calls from inside waits for nothing. */
+const here = (): Caller => ({ clientName: "holdfast-api", clientVersion: "", deadline: null, signal: never });
+const never = new AbortController().signal;

@@ -1,0 +1,45 @@
+import type { Log } from "../../telemetry/log.ts";
+import type { Committer } from "../committer.ts";
+import type { Engine } from "../engine.ts";
+import { respondQueryTaskCompleted } from "../query-workflow.ts";
+import type { SafetyKernel } from "../safety-kernel.ts";
+import type { ServerWorker } from "../server-worker.ts";
+import { pollWorkflowTaskQueue, respondWorkflowTaskCompleted, respondWorkflowTaskFailed } from "../workflow-tasks.ts";
+import { createDagRuns, type DagRuns } from "./dag-runs.ts";
+import { createDagWorker } from "./dag-worker.ts";
+import { createDagWorkflows, type DagWorkflows } from "./dag-workflows.ts";
+import { createDefinitions } from "./definitions.ts";
+import { createFoldedRuns } from "./folded-runs.ts";
+import { createRoutes } from "./routes.ts";
+
+/** Declarative workflows: their definitions, their runs, and the worker that decides the runs. */
+export type Dag = { readonly workflows: DagWorkflows; readonly runs: DagRuns; readonly worker: ServerWorker };
+
+/**
+ * A run is a workflow execution on the task queue `holdfast-dag`, of the type that its workflow is called. Its steps are activities, timers and
+ * children, so that retries, cancellation, visibility, approvals and policy are those of every other execution.
+ */
+export function createDag(deps: {
+  readonly engine: Engine;
+  readonly committer: Pick<Committer, "commit">;
+  readonly kernel: Pick<SafetyKernel, "snapshot">;
+  readonly routes: { readonly [topics: string]: string };
+  readonly log: Log;
+}): Dag {
+  const { engine, committer, kernel, log } = deps;
+  const { store, clock, newId, matching, namespaces } = engine;
+  const definitions = createDefinitions({ documents: store, committer, clock, newId });
+  const folded = createFoldedRuns({ store, definitions });
+  const routeTopic = createRoutes(deps.routes);
+  const requests = {
+    pollWorkflowTaskQueue: pollWorkflowTaskQueue(engine),
+    respondWorkflowTaskCompleted: respondWorkflowTaskCompleted(engine),
+    respondWorkflowTaskFailed: respondWorkflowTaskFailed(engine),
+    respondQueryTaskCompleted: respondQueryTaskCompleted(engine),
+  };
+  return {
+    workflows: createDagWorkflows({ namespaces, definitions }),
+    runs: createDagRuns({ engine, definitions, folded, kernel, routeTopic }),
+    worker: createDagWorker({ matching, namespaces, requests, definitions, folded, routeTopic, clock, log }),
+  };
+}

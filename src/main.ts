@@ -70,6 +70,8 @@ async function start(config: Config): Promise<Holdfast> {
     requirePolicy: config.requirePolicy,
     policy: { files: config.policy, signing: signing.value },
     ...(checkpoints.value === null ? {} : { checkpoints: checkpoints.value }),
+    http: config.http,
+    routes: config.routes,
     notify: { ...config.notify, approvals: config.approvals.notify },
     ...(skipping === null ? {} : { onCommit: skipping.consider }),
   }).catch(async (error: unknown) => {

@@ -31,6 +31,9 @@ export type Config = {
   readonly requirePolicySignature: boolean;
   readonly checkpoints: CheckpointConfig;
   readonly notify: NotifyConfig;
+  readonly http: HttpConfig;
+  /** Task queues of the workers of topics, by patterns of topics such as `job.incident.*`; a topic without one is its own. */
+  readonly routes: { readonly [topics: string]: string };
   /** The channel of `notify` that hears of approvals when they are asked for or escalate, null for none. */
   readonly approvals: { readonly notify: string | null };
   readonly log: { readonly level: LogLevel; readonly format: LogFormat };
@@ -71,6 +74,14 @@ export type NotifyConfig = {
   readonly timeout: DurationMs;
 };
 
+/** Where the activity `holdfast.http` may reach. */
+export type HttpConfig = {
+  /** Whether hosts may have addresses that are not public: all of them, none, or these. */
+  readonly allowPrivate: boolean | readonly string[];
+  /** From the call to the end of the answer. */
+  readonly timeout: DurationMs;
+};
+
 /** How long a request may wait for news before it is answered without. */
 export type LongPoll = {
   /** Of workers for tasks. */
@@ -103,6 +114,8 @@ export const defaultConfig: Config = {
   checkpoints: { key: null, interval: hourMs, file: null },
   approvals: { notify: null },
   notify: { channels: {}, signingKey: null, allowPrivate: false, timeout: 10 * secondMs },
+  http: { allowPrivate: false, timeout: 30 * secondMs },
+  routes: {},
   log: { level: "info", format: "json" },
   limits: { ...defaultLimits, grpcReceiveBytes: 4 * 2 ** 20, openPolls: 20_000 },
   longPoll: { poll: 60 * secondMs, history: 20 * secondMs, update: 20 * secondMs },
@@ -211,6 +224,8 @@ const schema = z.strictObject({
     allowPrivate: hosts,
     timeout: duration,
   }),
+  http: z.strictObject({ allowPrivate: hosts, timeout: duration }),
+  routes: z.record(z.string(), text("a task queue"), { error: "expected a mapping of topics to task queues" }),
   log: z.strictObject({ level: oneOf(logLevels), format: oneOf(logFormats) }),
   limits: z.strictObject({
     blobSizeError: bytes,
@@ -299,7 +314,7 @@ function pathsOf(values: ConfigValues, path: readonly string[] = []): readonly (
 
 /** Settings whose keys a person chooses. */
 function isDictionary(path: readonly string[]): boolean {
-  return ["searchAttributes", "notify.channels"].includes(path.join("."));
+  return ["searchAttributes", "notify.channels", "routes"].includes(path.join("."));
 }
 
 const valueAt = (config: Config, path: readonly string[]): unknown =>
@@ -310,7 +325,8 @@ function printedValue(path: readonly string[], value: unknown): string {
   if (path.join(".") === "db") return withoutPassword(String(value));
   if (group === "httpPort" && value === null) return "off";
   if (group === "notify") return printedNotify(key, value);
-  if (typeof value === "number" && (group === "longPoll" || group === "retention" || group === "checkpoints")) return formatDuration(value);
+  if (typeof value === "number" && (group === "longPoll" || group === "retention" || group === "checkpoints" || group === "http"))
+    return formatDuration(value);
   if (typeof value === "number" && group === "limits" && /Size|Bytes/.test(key)) return formatBytes(value);
   return typeof value === "string" ? value : JSON.stringify(value);
 }

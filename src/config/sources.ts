@@ -58,7 +58,7 @@ export async function fileLayer(file: string): Promise<Result<ConfigLayer, reado
 export const searchAttributesFrom = (pairs: readonly string[]): { readonly [name: string]: string } =>
   Object.fromEntries(pairs.map((pair) => splitOnce(pair)).map(([name, type]) => [name, type ?? ""]));
 
-/** `name=URL` pairs, one per item. */
+/** `name=URL`, or `topic=task-queue`, one per item. */
 const channelsFrom = (pairs: readonly string[]): { readonly [name: string]: string } =>
   Object.fromEntries(pairs.map((pair) => splitOnce(pair)).map(([name, url]) => [name, url ?? ""]));
 
@@ -74,8 +74,8 @@ function parsedVariable(path: readonly string[], value: string): unknown {
   if (path[0] === "searchAttributes") return searchAttributesFrom(items);
   if (path[0] === "namespaces") return namespacesFrom(items);
   if (path[0] === "policy" || path[0] === "policyKeys") return items;
-  if (path.join(".") === "notify.channels") return channelsFrom(items);
-  if (path.join(".") === "notify.allowPrivate") return value === "true" || value === "false" ? value : items;
+  if (path.join(".") === "notify.channels" || path[0] === "routes") return channelsFrom(items);
+  if (path[1] === "allowPrivate") return value === "true" || value === "false" ? value : items;
   return value;
 }
 

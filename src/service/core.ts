@@ -29,14 +29,17 @@ import { approval } from "./built-in/approval.ts";
 import { approvalActivity } from "./built-in/approval-gate.ts";
 import { type ApprovalNotices, committingNotices, startApprovalNotices } from "./built-in/approval-notices.ts";
 import { createBuiltInWorker } from "./built-in/built-in-worker.ts";
+import { http, httpActivity } from "./built-in/http.ts";
 import { type Channels, webhookUrl } from "./built-in/notification.ts";
 import { notify, notifyActivity } from "./built-in/notify.ts";
+import { createRequests, type OutgoingOptions } from "./built-in/outgoing-request.ts";
 import { exceptServerTaskQueues } from "./built-in/server-task-queue.ts";
 import { createWebhooks, type WebhookOptions } from "./built-in/webhook.ts";
 import { type CheckpointOptions, type Checkpoints, noCheckpoints, startCheckpoints } from "./checkpoints.ts";
 import type { Clock } from "./clock.ts";
 import { createCommitter } from "./committer.ts";
 import { createDag, type Dag } from "./dag/dag.ts";
+import { createRoutes } from "./dag/routes.ts";
 import { deleteWorkflowExecution } from "./delete-workflow-execution.ts";
 import { describeWorkflowExecution } from "./describe-workflow-execution.ts";
 import { createDispatch, type InlineWorker, readEvent } from "./dispatch.ts";
@@ -76,6 +79,8 @@ import { executeMultiOperation, pollWorkflowExecutionUpdate, updateWorkflowExecu
 import { createWakes } from "./wakes.ts";
 import { pollWorkflowTaskQueue, resetStickyTaskQueue, respondWorkflowTaskCompleted, respondWorkflowTaskFailed } from "./workflow-tasks.ts";
 
+const httpDefaults = { allowPrivate: false, timeout: 30 * secondMs };
+
 /** The decision on an activity needs the event that scheduled it. */
 const eventNeeded: Refusal = { kind: "unavailable", message: "the activity is decided anew" };
 
@@ -108,6 +113,8 @@ export type CoreOptions = {
     /** The channel that hears of approvals when they are asked for or escalate, null for none. */
     readonly approvals: string | null;
   };
+  /** Where HTTP steps may reach, and how long an answer may take. */
+  readonly http?: Pick<OutgoingOptions, "allowPrivate" | "timeout">;
   /** Task queues of the workers of topics, by patterns of topics; a topic without one is its own. */
   readonly routes?: { readonly [topics: string]: string };
   /** Told after each commit. */
@@ -149,6 +156,7 @@ export type Core = {
  */
 export async function startCore(options: CoreOptions): Promise<Core> {
   const { store, clock, log, metrics, limits, newId } = options;
+  const routeTopic = createRoutes(options.routes ?? {});
   const namespaces = createNamespaces({ store, newId });
   const notifyOptions = options.notify ?? { channels: {}, approvals: null, signingKey: null, allowPrivate: false, timeout: 10 * secondMs };
   const noticesUrl = webhookUrl(notifyOptions.channels[notifyOptions.approvals ?? ""] ?? "");
@@ -319,10 +327,11 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     activities: {
       [approvalActivity]: approval(engine),
       [notifyActivity]: notify({ channels: notifyOptions.channels, post }),
+      [httpActivity]: http({ send: createRequests({ ...(options.http ?? httpDefaults), setting: "http.allowPrivate" }) }),
     },
   });
 
-  const dag = createDag({ engine, committer, kernel, routes: options.routes ?? {}, log: log.child("dag") });
+  const dag = createDag({ engine, committer, kernel, routeTopic, log: log.child("dag") });
 
   return {
     services: createServices(engine),

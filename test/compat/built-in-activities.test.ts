@@ -226,7 +226,7 @@ rules:
       const handle = await compat.start(tryActivity, { args: ["holdfast.aproval", [{}], options] });
       expect(await handle.result()).toMatchObject({
         type: "UnknownActivityType",
-        message: "unknown activity type `holdfast.aproval`: task queue `holdfast` knows `holdfast.approval` and `holdfast.notify`",
+        message: "unknown activity type `holdfast.aproval`: task queue `holdfast` knows `holdfast.approval`, `holdfast.notify`, `holdfast.http`",
         nonRetryable: true,
       });
     });

@@ -71,7 +71,7 @@ export function createBuiltInWorker(deps: {
     const type = task.activityType?.name ?? "";
     const activity = Object.hasOwn(activities, type) ? activities[type] : undefined;
     if (activity === undefined) {
-      const message = `unknown activity type \`${type}\`: task queue \`${serverTaskQueue}\` knows ${known.join(" and ")}`;
+      const message = `unknown activity type \`${type}\`: task queue \`${serverTaskQueue}\` knows ${known.join(", ")}`;
       return err({ type: "UnknownActivityType", message, isRetryable: false });
     }
     const args = inputOfPayloads(task.input).args();

@@ -1,7 +1,8 @@
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createWebhooks, retryAfterOf, signatureHeader, signatureOf, type WebhookOptions } from "./webhook.ts";
+import { retryAfterOf } from "./outgoing-request.ts";
+import { createWebhooks, signatureHeader, signatureOf, type WebhookOptions } from "./webhook.ts";
 
 type Received = { readonly path: string; readonly headers: IncomingHttpHeaders; readonly body: string };
 

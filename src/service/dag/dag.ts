@@ -10,7 +10,7 @@ import { createDagWorker } from "./dag-worker.ts";
 import { createDagWorkflows, type DagWorkflows } from "./dag-workflows.ts";
 import { createDefinitions } from "./definitions.ts";
 import { createFoldedRuns } from "./folded-runs.ts";
-import { createRoutes } from "./routes.ts";
+import type { RouteTopic } from "./routes.ts";
 
 /** Declarative workflows: their definitions, their runs, and the worker that decides the runs. */
 export type Dag = { readonly workflows: DagWorkflows; readonly runs: DagRuns; readonly worker: ServerWorker };
@@ -23,14 +23,13 @@ export function createDag(deps: {
   readonly engine: Engine;
   readonly committer: Pick<Committer, "commit">;
   readonly kernel: Pick<SafetyKernel, "snapshot">;
-  readonly routes: { readonly [topics: string]: string };
+  readonly routeTopic: RouteTopic;
   readonly log: Log;
 }): Dag {
-  const { engine, committer, kernel, log } = deps;
+  const { engine, committer, kernel, routeTopic, log } = deps;
   const { store, clock, newId, matching, namespaces } = engine;
   const definitions = createDefinitions({ documents: store, committer, clock, newId });
   const folded = createFoldedRuns({ store, definitions });
-  const routeTopic = createRoutes(deps.routes);
   const requests = {
     pollWorkflowTaskQueue: pollWorkflowTaskQueue(engine),
     respondWorkflowTaskCompleted: respondWorkflowTaskCompleted(engine),

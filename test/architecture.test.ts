@@ -65,7 +65,8 @@ const homes: { readonly [dependency: string]: readonly string[] } = {
   commander: ["src/cli"],
   fastify: ["src/edge/rest"],
   pino: ["src/telemetry"],
-  yaml: ["src/config", "src/language", "src/governance"],
+  ws: ["src/edge/rest"],
+  yaml: ["src/config", "src/language", "src/governance", "src/edge/rest"],
   zod: ["src/config", "src/edge/rest"],
 };
 

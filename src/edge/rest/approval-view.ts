@@ -1,3 +1,4 @@
+import * as z from "zod/mini";
 import { present } from "../../base/assert.ts";
 import { isPending, nextEscalationAt } from "../../governance/approval/approval.ts";
 import { statusWords } from "../../governance/approval/approval-entry.ts";
@@ -10,10 +11,62 @@ import {
   type Principal,
   Verdict,
 } from "../../protocol/generated/holdfast/state/v1/governance.ts";
+import { count, listOf, named, texts, textsByName, timeOrNull } from "./schema.ts";
 import { timeOf } from "./time-of.ts";
 
+const principalSchema = named("Principal", z.object({ id: z.string(), kind: z.string(), roles: texts }));
+const approversSchema = { roles: texts, principals: texts };
 /** An approval with all that it says itself. */
-export const approvalView = (approval: Readonly<Approval>): object => ({
+export const approvalFields = {
+  id: z.string(),
+  status: z.string(),
+  workflow_id: z.string(),
+  workflow_type: z.string(),
+  run_id: z.string(),
+  kind: z.string(),
+  activity_id: z.string(),
+  activity_type: z.string(),
+  task_queue: z.string(),
+  topic: z.string(),
+  labels: textsByName,
+  capability: z.string(),
+  risk_tags: texts,
+  requester: z.nullable(principalSchema),
+  starter: z.nullable(principalSchema),
+  title: z.string(),
+  context: z.unknown(),
+  rule_id: z.string(),
+  reason: z.string(),
+  policy_snapshot: z.string(),
+  job_hash: z.string(),
+  requirements: z.nullable(
+    z.object({
+      ...approversSchema,
+      quorum: z.int(),
+      four_eyes: z.boolean(),
+      reason_required: z.boolean(),
+      expires_after_ms: z.number(),
+      on_expiry: z.enum(["deny", "escalate"]),
+      escalations: listOf(z.object({ after_ms: z.number(), ...approversSchema })),
+    }),
+  ),
+  approvers: z.object({ anybody: z.boolean(), ...approversSchema }),
+  grants: count,
+  grants_needed: count,
+  votes: listOf(z.object({ voter: z.nullable(principalSchema), verdict: z.enum(["grant", "reject"]), reason: z.string(), at: timeOrNull })),
+  delegations: listOf(z.object({ from: z.nullable(principalSchema), to: z.string(), reason: z.string(), at: timeOrNull })),
+  created_at: timeOrNull,
+  expires_at: timeOrNull,
+  escalates_at: timeOrNull,
+  escalated_at: timeOrNull,
+  closed_at: timeOrNull,
+  close_reason: z.string(),
+  used_at: timeOrNull,
+};
+export const approvalSchema = named("Approval", z.object(approvalFields));
+type ApprovalView = z.infer<typeof approvalSchema>;
+
+export const approvalView = (approval: Readonly<Approval>): ApprovalView => ({
   id: approval.id,
   status: statusOf(approval),
   workflow_id: approval.workflowId,
@@ -58,10 +111,10 @@ export const approvalView = (approval: Readonly<Approval>): object => ({
 const words: { readonly [status: number]: string } = statusWords;
 const statusOf = ({ status }: Readonly<Approval>): string => present(words[status], `word of status ${status}`);
 
-const principalView = (principal: Principal | undefined): object | null =>
+const principalView = (principal: Principal | undefined): z.infer<typeof principalSchema> | null =>
   principal === undefined ? null : { id: principal.id, kind: principal.kind, roles: principal.roles };
 
-const requirementsView = (requirements: ApprovalRequirements | undefined): object | null =>
+const requirementsView = (requirements: ApprovalRequirements | undefined): ApprovalView["requirements"] =>
   requirements === undefined
     ? null
     : {
@@ -74,7 +127,9 @@ const requirementsView = (requirements: ApprovalRequirements | undefined): objec
         escalations: requirements.escalations.map(({ after, approvers }) => ({ after_ms: after, ...approversView(approvers) })),
       };
 
-const approversView = (approvers: Approvers | undefined): object => ({
+const approversView = (
+  approvers: Approvers | undefined,
+): { readonly roles: readonly string[]; readonly principals: readonly string[] } => ({
   roles: approvers?.roles ?? [],
   principals: approvers?.principals ?? [],
 });

@@ -3,6 +3,7 @@ import * as z from "zod/mini";
 import { type ChainedEntry, ledgerKinds } from "../../governance/ledger/ledger.ts";
 import type { AuditQuery } from "../../service/audit.ts";
 import { someOf, text, time } from "./query.ts";
+import { count, named, textOrNull, timeText } from "./schema.ts";
 import { tenantOf } from "./tenant.ts";
 
 /** Which entries, as a query string says it. */
@@ -22,6 +23,20 @@ export const auditQuery = (headers: IncomingHttpHeaders, { since, until, kind, r
   kinds: kind ?? null,
   runId: run_id ?? null,
 });
+
+export const entrySchema = named(
+  "LedgerEntry",
+  z.object({
+    at: timeText,
+    kind: z.enum(ledgerKinds),
+    run_id: textOrNull,
+    namespace_id: z.string(),
+    writer_id: z.string(),
+    sequence: count,
+    hash: z.string(),
+    body: z.unknown(),
+  }),
+);
 
 /** An entry as JSON. Its body is copied as it is stored, so that whoever reads it can compute the entry's hash. */
 export function entryJson({ namespaceId, writerId, sequence, at, kind, runId, hash, body }: ChainedEntry): string {

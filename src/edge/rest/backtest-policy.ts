@@ -2,20 +2,50 @@ import * as z from "zod/mini";
 import { err, ok } from "../../base/result.ts";
 import { type BacktestChange, changesListedMax } from "../../service/backtest.ts";
 import { type BundleSource, compileBundles, unsignedAllowed } from "../../service/policy/bundle-source.ts";
-import { brokenPolicy } from "./policy-problem.ts";
-import { badRequest, problemOf } from "./problem.ts";
+import { brokenPolicy, brokenPolicyCode, policyCodes } from "./policy-problem.ts";
+import { badRequest, problemOf, refusalCodes } from "./problem.ts";
 import { time } from "./query.ts";
 import { route } from "./route.ts";
+import { count, listOf, named, textOrNull, timeOrNull, timeText } from "./schema.ts";
 import { tenantOf } from "./tenant.ts";
 
 const listedDefault = 100;
 const text = z.string("expected a text");
 const limitText = `expected a whole number from 0 to ${changesListedMax}`;
 
+const verdictSchema = z.object({ effect: z.string(), bundle: textOrNull, rule: textOrNull });
+const groupSchema = z.object({ from: verdictSchema, to: z.nullable(verdictSchema), why: textOrNull, count });
+const changeSchema = z.object({
+  at: timeText,
+  run_id: textOrNull,
+  workflow_id: z.string(),
+  action_id: z.string(),
+  kind: z.string(),
+  name: z.string(),
+  topic: z.string(),
+  attempt: z.int(),
+  from: verdictSchema,
+  to: z.nullable(verdictSchema),
+});
+const reportSchema = named(
+  "Backtest",
+  z.object({
+    snapshot: z.string(),
+    decisions: count,
+    unchanged: count,
+    changed: count,
+    unknown: count,
+    groups: listOf(groupSchema),
+    changes: listOf(changeSchema),
+    broken_off_at: timeOrNull,
+  }),
+);
+
 /** What a candidate policy, given as `content` or as several `bundles`, would have said of recorded decisions. Records nothing. */
 export const backtestPolicy = route({
   method: "POST",
   path: "/api/v1/policy/backtest",
+  summary: "What a candidate policy would have said of recorded decisions",
   body: z.strictObject({
     content: z.optional(text),
     bundles: z.optional(z.array(z.strictObject({ id: text, content: text }), "expected a list of bundles")),
@@ -23,6 +53,8 @@ export const backtestPolicy = route({
     until: z.optional(time),
     limit: z.optional(z.int(limitText).check(z.minimum(0, limitText), z.maximum(changesListedMax, limitText))),
   }),
+  success: { json: reportSchema },
+  problems: { ...refusalCodes("no-such-namespace", "busy"), ...brokenPolicyCode, ...policyCodes("bad-bundle-id", "content-required") },
   handle: async ({ headers, body }, { backtest }) => {
     const { content, bundles = [], since, until, limit = listedDefault } = body;
     const given = content === undefined ? bundles : [...bundles, { id: "candidate", content }];

@@ -1,7 +1,8 @@
 import * as z from "zod/mini";
 import { err, ok } from "../../base/result.ts";
-import { policyProblem } from "./policy-problem.ts";
+import { policyCodes, policyProblem } from "./policy-problem.ts";
 import { route } from "./route.ts";
+import { listOf, textsByName, timeText } from "./schema.ts";
 
 // The history of publications as Cordum's clients read it, before they roll back.
 
@@ -10,6 +11,8 @@ const itemsMax = 100;
 export const listBundleSnapshots = route({
   method: "GET",
   path: "/api/v1/policy/bundles/snapshots",
+  summary: "Publications, the newest first, as Cordum's clients read them",
+  success: { json: z.object({ items: listOf(z.object({ id: z.string(), created_at: timeText, note: z.string() })) }) },
   handle: async (_, { policies }) => {
     const publications = await policies.publications(null, itemsMax);
     const items = publications.map(({ hash, at, note }) => ({ id: hash, created_at: new Date(at).toISOString(), note }));
@@ -20,7 +23,10 @@ export const listBundleSnapshots = route({
 export const getBundleSnapshot = route({
   method: "GET",
   path: "/api/v1/policy/bundles/snapshots/:hash",
+  summary: "The texts of a snapshot, as Cordum's clients read them",
   params: z.object({ hash: z.string() }),
+  success: { json: z.object({ id: z.string(), bundles: textsByName }) },
+  problems: policyCodes("no-such-snapshot"),
   handle: async ({ params: { hash } }, { policies }) => {
     const bundles = await policies.snapshot(hash);
     if (!bundles.ok) return err(policyProblem(bundles.error));

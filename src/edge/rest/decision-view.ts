@@ -1,7 +1,9 @@
+import * as z from "zod/mini";
 import type { Constraints } from "../../governance/policy/constraints.ts";
 import { isUnconstrained } from "../../governance/policy/constraints.ts";
 import type { Decision } from "../../governance/policy/decide.ts";
 import type { Effect } from "../../governance/policy/effect.ts";
+import { listOf, named, texts, textsByName } from "./schema.ts";
 
 /** Source: cordum.agent.v1.DecisionType. */
 const decisionTypes: { readonly [E in Effect]: string } = {
@@ -12,8 +14,40 @@ const decisionTypes: { readonly [E in Effect]: string } = {
   ALLOW_WITH_CONSTRAINTS: "DECISION_TYPE_ALLOW_WITH_CONSTRAINTS",
 };
 
+const anything = z.record(z.string(), z.unknown());
+export const decisionFields = {
+  decision: z.string(),
+  reason: z.string(),
+  redactedContextPtr: z.string(),
+  policySnapshot: z.string(),
+  ruleId: z.string(),
+  constraints: z.nullable(anything),
+  approvalRequired: z.boolean(),
+  approvalRef: z.string(),
+  remediations: listOf(
+    z.object({
+      id: z.string(),
+      title: z.string(),
+      summary: z.string(),
+      replacementTopic: z.string(),
+      replacementCapability: z.string(),
+      addLabels: textsByName,
+      removeLabels: texts,
+    }),
+  ),
+  bundle: z.string(),
+  topic: z.string(),
+  exactConstraints: anything,
+  approval: z.nullable(anything),
+  delayMs: z.nullable(z.number()),
+  observed: z.nullable(z.object({ decision: z.string(), reason: z.string(), ruleId: z.string() })),
+};
+export const decisionSchema = named("Decision", z.object(decisionFields));
+/** What would be decided, beside what is. */
+export const simulationFields = { ...decisionFields, changed: z.boolean(), current: decisionSchema };
+
 /** A decision as the JSON form of cordum.agent.v1.PolicyCheckResponse, all fields present; from `bundle` on they are ours. */
-export const decisionView = (decision: Decision) => ({
+export const decisionView = (decision: Decision): z.infer<typeof decisionSchema> => ({
   decision: decisionTypes[decision.effect],
   reason: decision.reason,
   redactedContextPtr: "",
@@ -44,7 +78,7 @@ export const decisionView = (decision: Decision) => ({
 });
 
 /** Zero is no limit. 64-bit numbers are texts, as in every JSON form of a protocol buffer. */
-const constraintsView = ({ budgets, sandbox, toolchain, diff, redactionLevel, ...ours }: Constraints): object => ({
+const constraintsView = ({ budgets, sandbox, toolchain, diff, redactionLevel, ...ours }: Constraints): z.infer<typeof anything> => ({
   budgets: {
     maxRuntimeMs: String(budgets?.maxRuntimeMs ?? 0),
     maxRetries: Math.max(0, (budgets?.maxAttempts ?? 1) - 1),

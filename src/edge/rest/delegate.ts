@@ -1,8 +1,8 @@
 import * as z from "zod/mini";
 import { err, ok } from "../../base/result.ts";
-import { approvalView } from "./approval-view.ts";
-import { principalOf } from "./principal.ts";
-import { problemOf } from "./problem.ts";
+import { approvalSchema, approvalView } from "./approval-view.ts";
+import { principalCodes, principalOf } from "./principal.ts";
+import { problemOf, refusalCodes } from "./problem.ts";
 import { bodyOf, reasonFields, reasonOf } from "./reason.ts";
 import { route } from "./route.ts";
 import { tenantOf } from "./tenant.ts";
@@ -11,8 +11,28 @@ import { tenantOf } from "./tenant.ts";
 export const delegate = route({
   method: "POST",
   path: "/api/v1/approvals/:id/delegate",
+  summary: "Hands the caller's right to decide over to another principal",
   params: z.object({ id: z.string() }),
   body: bodyOf({ to: z.string("expected the id of a principal"), ...reasonFields }),
+  success: { json: approvalSchema },
+  problems: {
+    ...principalCodes,
+    ...refusalCodes(
+      "no-such-namespace",
+      "no-such-approval",
+      "not-pending",
+      "too-late",
+      "bad-reason",
+      "busy",
+      "self-approval",
+      "not-an-approver",
+      "not-a-person",
+      "already-voted",
+      "already-delegated",
+      "too-many-delegations",
+      "bad-delegate",
+    ),
+  },
   handle: async ({ headers, params: { id }, body }, { approvals }) => {
     const from = principalOf(headers);
     if (!from.ok) return from;

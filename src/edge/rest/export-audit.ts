@@ -2,7 +2,7 @@ import * as z from "zod/mini";
 import { err, ok } from "../../base/result.ts";
 import type { Audit, AuditQuery } from "../../service/audit.ts";
 import { auditParameters, auditQuery, entryJson } from "./audit-query.ts";
-import { problemOf } from "./problem.ts";
+import { problemOf, refusalCodes } from "./problem.ts";
 import { route } from "./route.ts";
 
 /** Entries read at one time: so many are in memory for each export. */
@@ -12,7 +12,10 @@ const pageSize = 200;
 export const exportAudit = route({
   method: "GET",
   path: "/api/v1/audit/export",
+  summary: "Entries of the ledger, oldest first, as JSON Lines",
   query: z.strictObject(auditParameters),
+  success: { mediaType: "application/x-ndjson" },
+  problems: refusalCodes("no-such-namespace"),
   handle: async ({ headers, query: parameters }, { audit }) => {
     const query = auditQuery(headers, parameters);
     const first = await audit.list({ ...query, after: null, limit: pageSize });

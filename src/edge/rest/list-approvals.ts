@@ -2,10 +2,11 @@ import * as z from "zod/mini";
 import { err, ok } from "../../base/result.ts";
 import { statusWords } from "../../governance/approval/approval-entry.ts";
 import type { AnyStatus } from "../../service/approvals.ts";
-import { approvalView } from "./approval-view.ts";
-import { problemOf } from "./problem.ts";
+import { approvalSchema, approvalView } from "./approval-view.ts";
+import { problemOf, refusalCodes } from "./problem.ts";
 import { flag, oneOf, text, wholeNumber } from "./query.ts";
-import { paged, route } from "./route.ts";
+import { cursorCodes, paged, route } from "./route.ts";
+import { pageOf } from "./schema.ts";
 import { tenantOf } from "./tenant.ts";
 
 const limitMax = 100;
@@ -16,6 +17,7 @@ const statuses = new Map(Object.entries(statusWords).map(([status, word]) => [wo
 export const listApprovals = route({
   method: "GET",
   path: "/api/v1/approvals",
+  summary: "What waits for people, or did, oldest first",
   query: z.strictObject({
     status: z.optional(oneOf(statuses)),
     workflow_id: z.optional(text),
@@ -24,6 +26,8 @@ export const listApprovals = route({
     limit: z.optional(wholeNumber(1, limitMax)),
     cursor: z.optional(text),
   }),
+  success: { json: pageOf(approvalSchema) },
+  problems: { ...refusalCodes("no-such-namespace"), ...cursorCodes },
   handle: async ({ headers, query: { status, workflow_id, topic, include_resolved, limit, cursor } }, { approvals }) => {
     const read = await paged(() =>
       approvals.list({

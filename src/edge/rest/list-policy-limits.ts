@@ -3,16 +3,43 @@ import { ok } from "../../base/result.ts";
 import type { LimitInForce } from "../../service/limits/limits.ts";
 import { text, wholeNumber } from "./query.ts";
 import { route } from "./route.ts";
+import { count, named, pageOf, timeOrNull } from "./schema.ts";
 import { tenantOf } from "./tenant.ts";
 import { timeOf } from "./time-of.ts";
 
 const limitMax = 1_000;
 
+const number = z.number();
+const numberOrNull = z.nullable(number);
+const limitSchema = named(
+  "Limit",
+  z.object({
+    limit: z.enum(["rate", "concurrency", "spend", "breaker"]),
+    source: z.string(),
+    counted: z.string(),
+    max: numberOrNull,
+    used: z.optional(numberOrNull),
+    per_ms: z.optional(numberOrNull),
+    burst: z.optional(numberOrNull),
+    unit: z.optional(z.string()),
+    reserve: z.optional(numberOrNull),
+    reserved: z.optional(number),
+    since: z.optional(timeOrNull),
+    state: z.optional(z.string()),
+    until: z.optional(timeOrNull),
+    room: numberOrNull,
+    waiting: count,
+  }),
+);
+type LimitView = z.infer<typeof limitSchema>;
+
 /** The limits of the policy that actions of a tenant have been counted under, and how much room each has. */
 export const listPolicyLimits = route({
   method: "GET",
   path: "/api/v1/policy/limits",
+  summary: "The limits that actions of the tenant have been counted under",
   query: z.strictObject({ limit: z.optional(wholeNumber(1, limitMax)), cursor: z.optional(text) }),
+  success: { json: pageOf(limitSchema) },
   handle: async ({ headers, query: { limit = 100, cursor } }, { policyLimits }) => {
     const after = cursor === undefined ? "" : Buffer.from(cursor, "base64url").toString("utf8");
     const items = policyLimits.list({ tenant: tenantOf(headers).toLowerCase(), after, limit });
@@ -21,7 +48,7 @@ export const listPolicyLimits = route({
   },
 });
 
-function viewOf(limit: LimitInForce): object {
+function viewOf(limit: LimitInForce): LimitView {
   const { quota, room, waiting } = limit;
   return {
     limit: quota.kind,
@@ -35,7 +62,7 @@ function viewOf(limit: LimitInForce): object {
 }
 
 /** Numbers of a budget that no policy has named since the server started are null. */
-function numbersOf({ quota, isKnown, tally }: LimitInForce): object {
+function numbersOf({ quota, isKnown, tally }: LimitInForce): Omit<LimitView, "limit" | "source" | "counted" | "room" | "waiting"> {
   switch (quota.kind) {
     case "rate": {
       const { max, per, burst } = quota.limit;

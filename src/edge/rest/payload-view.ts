@@ -1,4 +1,6 @@
+import * as z from "zod/mini";
 import type { Header, Payload, Payloads } from "../../protocol/generated/temporal/api/common/v1/message.ts";
+import { count, named } from "./schema.ts";
 
 // What an action is given, for people who decide on it. JSON is shown as it is; of everything else there is its encoding and its size.
 
@@ -6,6 +8,18 @@ import type { Header, Payload, Payloads } from "../../protocol/generated/tempora
 export const shownBytesMax = 64 * 1024;
 /** Of arguments, and of fields of the header. */
 export const shownCountMax = 64;
+
+/** Of a payload, or of how many more there are. */
+export const payloadSchema = named(
+  "Payload",
+  z.object({
+    encoding: z.optional(z.string()),
+    bytes: z.optional(count),
+    value: z.optional(z.unknown()),
+    text: z.optional(z.string()),
+    note: z.optional(z.string()),
+  }),
+);
 
 export type PayloadView = {
   readonly encoding: string;
@@ -36,12 +50,12 @@ export function createPayloadViewer(bytesMax = shownBytesMax) {
   };
   return {
     /** Null where there are none to know of. */
-    payloads: (payloads: Payloads | undefined): readonly object[] => {
+    payloads: (payloads: Payloads | undefined): readonly z.infer<typeof payloadSchema>[] => {
       const all = payloads?.payloads ?? [];
       const more = all.length - shownCountMax;
       return [...all.slice(0, shownCountMax).map(view), ...(more > 0 ? [{ note: `and ${more} more` }] : [])];
     },
-    header: (header: Header | undefined): object =>
+    header: (header: Header | undefined): { [name: string]: z.infer<typeof payloadSchema> } =>
       Object.fromEntries(
         Object.entries(header?.fields ?? {})
           .slice(0, shownCountMax)

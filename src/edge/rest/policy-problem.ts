@@ -1,6 +1,6 @@
 import type { BundleProblem } from "../../service/policy/bundle-source.ts";
 import type { PolicyRefusal } from "../../service/policy/policies.ts";
-import type { Problem } from "./problem.ts";
+import type { Problem, ProblemCodes } from "./problem.ts";
 
 type Plain = Exclude<PolicyRefusal["kind"], "broken-policy">;
 
@@ -29,3 +29,7 @@ export const brokenPolicy = (problems: readonly BundleProblem[]): Problem => ({
   detail: `invalid policy content: ${problems.map(({ bundle, line, column, message }) => `${bundle}:${line}:${column}: ${message}`).join("; ")}`,
   errors: problems.map(({ bundle, line, column, message }) => ({ detail: message, bundle, line, column })),
 });
+
+/** For a route to state. */
+export const policyCodes = (...kinds: readonly Plain[]): ProblemCodes => Object.fromEntries(kinds.map((kind) => [kind, refusals[kind][0]]));
+export const brokenPolicyCode: ProblemCodes = { "broken-policy": 422 };

@@ -4,7 +4,8 @@ import { err, ok, type Result } from "../../base/result.ts";
 import { type Action, actionKinds, actionOf } from "../../governance/action.ts";
 import { inputOfValues, noInput } from "../../governance/action-input.ts";
 import { headerOf } from "./header.ts";
-import { badRequest, type Problem } from "./problem.ts";
+import { badRequest, type Problem, type ProblemCodes } from "./problem.ts";
+import { named } from "./schema.ts";
 
 const word = z.string("expected a text");
 const text = z.optional(z.nullable(word));
@@ -17,44 +18,49 @@ const attemptText = "expected a whole number from 1";
  * The action that a policy is asked about. Source: the body of Cordum's `/policy/evaluate`, whose other fields (priority, budget, memory,
  * effective configuration) no rule looks at and which are passed over. `kind` and what follows it are ours.
  */
-export const policyRequest = z.object(
-  {
-    topic: text,
-    tenant: text,
-    org_id: text,
-    workflow_id: text,
-    step_id: text,
-    principal_id: text,
-    labels,
-    meta: z.optional(
-      z.nullable(
-        z.object(
-          {
-            tenant_id: text,
-            actor_id: text,
-            actor_type: text,
-            capability: text,
-            risk_tags: texts,
-            requires: texts,
-            pack_id: text,
-            labels,
-          },
-          "expected an object",
+export const policyRequest = named(
+  "PolicyRequest",
+  z.object(
+    {
+      topic: text,
+      tenant: text,
+      org_id: text,
+      workflow_id: text,
+      step_id: text,
+      principal_id: text,
+      labels,
+      meta: z.optional(
+        z.nullable(
+          z.object(
+            {
+              tenant_id: text,
+              actor_id: text,
+              actor_type: text,
+              capability: text,
+              risk_tags: texts,
+              requires: texts,
+              pack_id: text,
+              labels,
+            },
+            "expected an object",
+          ),
         ),
       ),
-    ),
-    kind: z.optional(z.enum(actionKinds, `expected one of ${actionKinds.join(", ")}`)),
-    name: text,
-    workflow_type: text,
-    run_id: text,
-    task_queue: text,
-    attempt: z.optional(z.int(attemptText).check(z.minimum(1, attemptText))),
-    roles: texts,
-    input: z.optional(z.unknown()),
-  },
-  "expected an object",
+      kind: z.optional(z.enum(actionKinds, `expected one of ${actionKinds.join(", ")}`)),
+      name: text,
+      workflow_type: text,
+      run_id: text,
+      task_queue: text,
+      attempt: z.optional(z.int(attemptText).check(z.minimum(1, attemptText))),
+      roles: texts,
+      input: z.optional(z.unknown()),
+    },
+    "expected an object",
+  ),
 );
 export type PolicyRequest = z.infer<typeof policyRequest>;
+
+export const actionCodes: ProblemCodes = { "topic-required": 400, "tenant-access-denied": 403 };
 
 /** The action asked about; refused without a topic or a name, and when header and body name different tenants. */
 export function actionIn(headers: IncomingHttpHeaders, request: PolicyRequest): Result<Action, Problem> {

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from "node:http";
 import { err, ok, type Result } from "../../base/result.ts";
 import type { Principal } from "../../governance/action.ts";
 import { headerOf } from "./header.ts";
-import { badRequest, type Problem } from "./problem.ts";
+import { badRequest, type Problem, type ProblemCodes } from "./problem.ts";
 
 /**
  * Who is asking. Until callers prove it with keys, what they say is believed: `X-Principal-Id`, `X-Principal-Role` (several with commas
@@ -16,3 +16,5 @@ export function principalOf(headers: IncomingHttpHeaders): Result<Principal, Pro
   const roles = (headerOf(headers, "x-principal-role") ?? "").split(",").map((role) => role.trim());
   return ok({ id, kind, roles: roles.filter((role) => role !== "") });
 }
+
+export const principalCodes: ProblemCodes = { "principal-required": 400, "bad-principal": 400 };

@@ -17,6 +17,9 @@ export type ErrorAt = { readonly detail: string } & (
   | { readonly bundle: string; readonly line: number; readonly column: number }
 );
 
+/** Codes with their status, as a route states what it may refuse with. */
+export type ProblemCodes = { readonly [code: string]: number };
+
 export const problemType = "application/problem+json";
 
 export const problemBody = ({ status, ...rest }: Problem): object => ({ title: STATUS_CODES[status] ?? "Error", status, ...rest });
@@ -52,3 +55,12 @@ export function problemOf(refusal: Refusal): Problem {
 }
 
 export const badRequest = (code: string, detail: string): Problem => ({ status: 400, code, detail });
+
+/** Those of `problemOf`, for a route to state. */
+export const refusalCodes = (...codes: readonly Refusal[]): ProblemCodes =>
+  Object.fromEntries(codes.map((code) => [code, refusals[code][0]]));
+
+/** What every route may answer. */
+export const commonProblems: ProblemCodes = { "bad-request": 400, "invalid-request": 400, internal: 500, unavailable: 503 };
+/** What every request with a body may be answered. */
+export const bodyProblems: ProblemCodes = { "bad-json": 400, "too-large": 413, "not-json": 415 };

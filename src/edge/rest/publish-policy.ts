@@ -1,17 +1,25 @@
 import * as z from "zod/mini";
 import { err, ok } from "../../base/result.ts";
 import type { Outcome } from "../../service/policy/policies.ts";
-import { policyProblem } from "./policy-problem.ts";
-import { principalOf } from "./principal.ts";
-import { parentIn } from "./publication-view.ts";
+import { conditionCodes } from "./bundle-view.ts";
+import { brokenPolicyCode, policyCodes, policyProblem } from "./policy-problem.ts";
+import { principalCodes, principalOf } from "./principal.ts";
+import { changeSchema, parentIn } from "./publication-view.ts";
 import { remark, route } from "./route.ts";
+import { count, listOf, texts } from "./schema.ts";
 
 const publicationFields = { author: remark, message: remark, note: remark, dry_run: z.optional(z.boolean("expected true or false")) };
 
+const outcomeFields = {
+  snapshot_before: z.string(),
+  snapshot_after: z.string(),
+  /** Of the history; null when nothing came into force. */
+  publication: z.nullable(count),
+  changes: listOf(changeSchema),
+};
 const outcomeView = ({ before, after, changes, publication }: Outcome) => ({
   snapshot_before: before,
   snapshot_after: after,
-  /** Of the history; null when nothing came into force. */
   publication: publication?.number ?? null,
   changes,
 });
@@ -20,7 +28,15 @@ const outcomeView = ({ before, after, changes, publication }: Outcome) => ({
 export const publishPolicy = route({
   method: "POST",
   path: "/api/v1/policy/publish",
+  summary: "Puts drafts in force: those named, or all that are enabled",
   body: z.strictObject({ ...publicationFields, bundle_ids: z.optional(z.array(z.string(), "expected a list of texts")) }),
+  success: { json: z.object({ ...outcomeFields, published: texts }) },
+  problems: {
+    ...principalCodes,
+    ...conditionCodes,
+    ...brokenPolicyCode,
+    ...policyCodes("no-such-bundle", "bad-bundle-id", "bundle-of-file", "nothing-to-publish", "changed-meanwhile", "too-many-bundles"),
+  },
   handle: async ({ headers, body }, { policies }) => {
     const by = principalOf(headers);
     if (!by.ok) return by;
@@ -47,7 +63,15 @@ export const publishPolicy = route({
 export const rollbackPolicy = route({
   method: "POST",
   path: "/api/v1/policy/rollback",
+  summary: "Puts a snapshot that was in force before in force again",
   body: z.strictObject({ ...publicationFields, snapshot_id: z.string("snapshot_id required") }),
+  success: { json: z.object({ ...outcomeFields, rollback_to: z.string() }) },
+  problems: {
+    ...principalCodes,
+    ...conditionCodes,
+    ...brokenPolicyCode,
+    ...policyCodes("no-such-snapshot", "bundle-of-file", "changed-meanwhile"),
+  },
   handle: async ({ headers, body }, { policies }) => {
     const by = principalOf(headers);
     if (!by.ok) return by;

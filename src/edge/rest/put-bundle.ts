@@ -1,9 +1,9 @@
 import * as z from "zod/mini";
 import { err, ok } from "../../base/result.ts";
-import { bundleIdIn, bundleView, etagOf, seenIn } from "./bundle-view.ts";
+import { bundleIdIn, bundleSchema, bundleView, conditionCodes, etagOf, seenIn } from "./bundle-view.ts";
 import { headerOf } from "./header.ts";
-import { policyProblem } from "./policy-problem.ts";
-import { principalOf } from "./principal.ts";
+import { brokenPolicyCode, policyCodes, policyProblem } from "./policy-problem.ts";
+import { principalCodes, principalOf } from "./principal.ts";
 import { badRequest } from "./problem.ts";
 import { remark, route } from "./route.ts";
 
@@ -11,6 +11,7 @@ import { remark, route } from "./route.ts";
 export const putBundle = route({
   method: "PUT",
   path: "/api/v1/policy/bundles/:id",
+  summary: "Writes a draft: nothing decides by it before it is published",
   params: z.object({ id: z.string() }),
   body: z.strictObject({
     content: z.optional(z.string("expected a text")),
@@ -19,6 +20,13 @@ export const putBundle = route({
     author: remark,
     message: remark,
   }),
+  success: { json: bundleSchema, etag: true },
+  problems: {
+    ...principalCodes,
+    ...conditionCodes,
+    ...brokenPolicyCode,
+    ...policyCodes("bad-bundle-id", "content-required", "bundle-of-file", "bundle-changed", "too-many-bundles"),
+  },
   handle: async ({ headers, params, body }, { policies }) => {
     const by = principalOf(headers);
     if (!by.ok) return by;

@@ -6,6 +6,7 @@ import { RegisterNamespaceRequest } from "../../protocol/generated/temporal/api/
 import { type HeldActivity, holdActivity } from "../../service/approvals.test-kit.ts";
 import { accepted, openCore, patient, type TestCore } from "../../service/service.test-kit.ts";
 import { silentLog } from "../../telemetry/log.ts";
+import { conform } from "./conform.test-kit.ts";
 import { createRestApi } from "./rest.ts";
 
 // What the tests of this folder share: the API on a free port over a core in memory, and a worker that makes activities wait for approval.
@@ -62,6 +63,7 @@ export async function openApi(policy?: string, options: Parameters<typeof openCo
       const answer = await response.text();
       const type = response.headers.get("content-type") ?? "";
       const json = /^application\/(problem\+)?json/.test(type) ? JSON.parse(answer) : {};
+      conform({ method, path, status: response.status, type, body: json });
       return { status: response.status, type, etag: response.headers.get("etag") ?? "", text: answer, json };
     },
     hold: (held = {}) => holdActivity(core, { workflowId: `order-${++started}`, ...held }),

@@ -3,8 +3,9 @@ import { Readable } from "node:stream";
 import { type FastifyReply, fastify } from "fastify";
 import { StoreError } from "../../store/store.ts";
 import type { Log } from "../../telemetry/log.ts";
+import { documentedRoutes } from "./document-routes.ts";
 import { badRequest, type Problem, problemBody, problemType } from "./problem.ts";
-import type { Answer, RestServices } from "./route.ts";
+import type { Answer, RestServices, Route } from "./route.ts";
 import { routes } from "./routes.ts";
 
 /** Everything under `/api/`, for a server that hands its requests over. */
@@ -40,13 +41,13 @@ export async function createRestApi({ services, log }: { services: RestServices;
     if (problem.status >= 500) log.error("request failed", { method: request.method, path: pathOf(request.url) }, error);
     return sendProblem(reply, problem);
   });
-  for (const { method, path, answer } of routes) {
+  for (const { method, path, success, answer } of documentedRoutes(routes)) {
     app.route({
       method,
       url: path,
       handler: async ({ headers, params, query, body }, reply) => {
         const answered = await answer({ headers, params, query, body }, services);
-        return answered.ok ? send(reply, answered.value, log) : sendProblem(reply, answered.error);
+        return answered.ok ? send(reply, success, answered.value, log) : sendProblem(reply, answered.error);
       },
     });
   }
@@ -54,15 +55,14 @@ export async function createRestApi({ services, log }: { services: RestServices;
   return { handle: app.routing };
 }
 
-function send(reply: FastifyReply, answer: Answer, log: Log): FastifyReply {
-  reply.header("cache-control", "no-store");
+function send(reply: FastifyReply, success: Route["success"], answer: Answer, log: Log): FastifyReply {
+  reply.status(success.status ?? 200).header("cache-control", "no-store");
+  if ("mediaType" in success) reply.type(success.mediaType);
+  if ("text" in answer) return reply.headers(answer.headers ?? {}).send(answer.text);
   if ("json" in answer) return reply.headers(answer.headers ?? {}).send(answer.json);
   const lines = Readable.from(answer.lines, { objectMode: false });
   lines.on("error", (error) => log.error("export broke off", { path: pathOf(reply.request.url) }, error));
-  return reply
-    .type("application/x-ndjson")
-    .header("content-disposition", `attachment; filename*=UTF-8''${encodeURIComponent(answer.fileName)}`)
-    .send(lines);
+  return reply.header("content-disposition", `attachment; filename*=UTF-8''${encodeURIComponent(answer.fileName)}`).send(lines);
 }
 
 const sendProblem = (reply: FastifyReply, problem: Problem): FastifyReply =>

@@ -3,22 +3,40 @@ import * as z from "zod/mini";
 import { err, ok, type Result } from "../../base/result.ts";
 import type { Core } from "../../service/core.ts";
 import { PageTokenError } from "../../store/store.ts";
-import { badRequest, type Problem } from "./problem.ts";
+import { badRequest, bodyProblems, commonProblems, type Problem, type ProblemCodes } from "./problem.ts";
 
 /** What the routes need of the server. */
 export type RestServices = Pick<Core, "approvals" | "audit" | "backtest" | "checkpoints" | "kernel" | "policies" | "policyLimits">;
 
-export type Answer =
-  | { readonly json: unknown; readonly headers?: { readonly etag: string } }
+export type Answer<R = unknown> =
+  | { readonly json: R; readonly headers?: { readonly etag: string } }
   /** Written as they come, as far as the reader keeps up. The name is for people who download it. */
-  | { readonly lines: AsyncIterable<string>; readonly fileName: string };
+  | { readonly lines: AsyncIterable<string>; readonly fileName: string }
+  /** Of the route's media type. */
+  | { readonly text: string; readonly headers?: { readonly "content-security-policy": string } };
 
-export type Answered = Result<Answer, Problem>;
+export type Answered<R = unknown> = Result<Answer<R>, Problem>;
+
+/** What a request that is not refused is answered with. */
+export type Success<R = unknown> = {
+  /** 200 when nothing is said. */
+  readonly status?: 200 | 201 | 202;
+  /** Whether the answer has an `ETag`. */
+  readonly etag?: boolean;
+} & ({ readonly json: z.ZodMiniType<R> } | { readonly mediaType: string });
 
 export type Route = {
   readonly method: "GET" | "POST" | "PUT" | "DELETE";
   /** `:name` stands for a parameter. */
   readonly path: string;
+  /** One line for people. */
+  readonly summary: string;
+  readonly params: z.ZodMiniType | null;
+  readonly query: z.ZodMiniType | null;
+  readonly body: z.ZodMiniType | null;
+  readonly success: Success;
+  /** Everything it may refuse with. */
+  readonly problems: ProblemCodes;
   answer(request: RawRequest, services: RestServices): Promise<Answered>;
 };
 
@@ -40,25 +58,38 @@ export const remark = z.optional(
   z.nullable(z.string("expected a text").check(z.maxLength(remarkLettersMax, `expected at most ${remarkLettersMax} letters`))),
 );
 
-/** A route whose handler sees only what its schemas let pass. A missing body is an empty one. */
-export function route<P = object, Q = object, B = object>({
+/** A route whose handler sees only what its schemas let pass, and answers as they say. A missing body is an empty one. */
+export function route<P = object, Q = object, B = object, R = unknown>({
   method,
   path,
+  summary,
   params,
   query,
   body,
+  success,
+  problems = {},
   handle,
 }: {
   readonly method: Route["method"];
   readonly path: string;
+  readonly summary: string;
   readonly params?: z.ZodMiniType<P>;
   readonly query?: z.ZodMiniType<Q>;
   readonly body?: z.ZodMiniType<B>;
-  handle(asked: Asked<P, Q, B>, services: RestServices): Promise<Answered>;
+  readonly success: Success<R>;
+  /** What the handler refuses with; what every route may is added. */
+  readonly problems?: ProblemCodes;
+  handle(asked: Asked<P, Q, B>, services: RestServices): Promise<Answered<NoInfer<R>>>;
 }): Route {
   return {
     method,
     path,
+    summary,
+    params: params ?? null,
+    query: query ?? null,
+    body: body ?? null,
+    success,
+    problems: { ...commonProblems, ...(method === "GET" ? {} : bodyProblems), ...problems },
     answer: async ({ headers, ...raw }, services) => {
       const parsed = z
         .object({ params: params ?? nothing, query: query ?? nothing, body: body ?? z.unknown() })
@@ -80,6 +111,8 @@ function invalid(issues: readonly z.core.$ZodIssue[]): Problem {
 }
 
 const pointerOf = (path: readonly PropertyKey[]): string => `#/${path.map(String).join("/")}`;
+
+export const cursorCodes: ProblemCodes = { "bad-cursor": 400 };
 
 /** Answers a bad cursor, which only the store can tell, as bad input. */
 export async function paged<T>(read: () => Promise<T>): Promise<Result<T, Problem>> {

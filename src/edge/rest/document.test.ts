@@ -1,0 +1,306 @@
+import { generateKeyPairSync } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Validator } from "@seriousme/openapi-schema-validator";
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { parse } from "yaml";
+import { hourMs } from "../../base/time.ts";
+import { unsignedAllowed } from "../../service/policy/bundle-source.ts";
+import { bundleIdOf } from "../../service/policy/policy-files.ts";
+import { StoreError } from "../../store/store.ts";
+import { answersSeen, document, resolve } from "./conform.test-kit.ts";
+import type { JsonSchema } from "./openapi.ts";
+import { type Asked, openApi, type TestApi } from "./rest.test-kit.ts";
+
+// The API's document is OpenAPI, says what happens, and all that it says happens. Every answer here, as in all tests of this folder, is held
+// against it (`conform.test-kit.ts`).
+
+const folder = mkdtempSync(join(tmpdir(), "holdfast-rest-"));
+const policyFile = join(folder, "refunds.yaml");
+const twoMustAgree =
+  "rules: [{ id: refunds, match: { topics: [activity.Refund] }, decision: require_approval, approval: { quorum: 2, roles: [finance] } }]";
+
+let api: TestApi;
+beforeAll(async () => {
+  writeFileSync(policyFile, `default_decision: allow\n${twoMustAgree}`);
+  const { privateKey } = generateKeyPairSync("ed25519");
+  api = await openApi(undefined, {
+    policy: { files: [policyFile], signing: unsignedAllowed },
+    checkpoints: { privateKey, interval: hourMs, file: null },
+  });
+});
+afterAll(async () => {
+  await api.close();
+  rmSync(folder, { recursive: true });
+});
+
+const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+  Object.entries(methods).map(([method, operation]) => ({
+    name: `${method.toUpperCase()} ${path}`,
+    method: method.toUpperCase(),
+    path,
+    operation,
+  })),
+);
+
+describe("the document", () => {
+  test("is OpenAPI 3.1", async () => {
+    const { json } = await api.ask("GET", "/api/v1/openapi.json");
+    const validator = new Validator();
+    expect(await validator.validate(structuredClone(json) as never)).toEqual({ valid: true });
+    expect(validator.version).toBe("3.1");
+  });
+
+  test("is the same as YAML", async () => {
+    const { text, type } = await api.ask("GET", "/api/v1/openapi.yaml");
+    expect(type).toBe("application/yaml");
+    expect(parse(text)).toEqual((await api.ask("GET", "/api/v1/openapi.json")).json);
+  });
+
+  test("is a page that needs nothing from elsewhere", async () => {
+    const { text, type } = await api.ask("GET", "/api/v1/docs");
+    expect(type).toBe("text/html; charset=utf-8");
+    expect(text).not.toMatch(/<script|\ssrc=|https?:\/\//);
+    for (const { path, operation } of operations) {
+      expect(text).toContain(`id="${operation.operationId}"`);
+      expect(text).toContain(path);
+    }
+    const anchors = [...text.matchAll(/href="#([^"]+)"/g)].map(([, id]) => `id="${id}"`);
+    expect(anchors.filter((anchor) => !text.includes(anchor))).toEqual([]);
+  });
+
+  test("names each operation once", () => {
+    expect(new Set(operations.map(({ operation }) => operation.operationId)).size).toBe(operations.length);
+  });
+});
+
+type Example = readonly [path: string, asked?: Asked];
+const v1 = "/api/v1";
+const deny = "rules: [{ id: no, match: { topic: a }, decision: deny }]";
+const ofFile = bundleIdOf(policyFile);
+const finance = { "x-principal-role": "finance" };
+const ofTenantC = { "x-tenant-id": "c" };
+const action = { body: { topic: "a" } };
+
+describe("every status that the document has occurs", () => {
+  let held: string;
+  let open: string;
+  let waiting: string;
+  let inForce: string;
+  beforeAll(async () => {
+    held = await api.hold();
+    open = await api.hold();
+    waiting = await api.hold();
+    await api.ask("PUT", `${v1}/policy/bundles/mine`, { as: "ada", body: { content: deny } });
+    await api.ask("POST", `${v1}/policy/publish`, { as: "ada", body: {} });
+    inForce = api.core.kernel.snapshot().hash;
+  });
+
+  /** A request of each operation that is not refused, in an order in which they can be asked. */
+  const examples = (): { readonly [operation: string]: Example } => ({
+    "GET /api/v1/approvals": [`${v1}/approvals`],
+    "GET /api/v1/approvals/{id}": [`${v1}/approvals/${open}`],
+    "POST /api/v1/approvals/{id}/approve": [`${v1}/approvals/${open}/approve`, { as: "ada", headers: finance }],
+    "POST /api/v1/approvals/{id}/delegate": [`${v1}/approvals/${open}/delegate`, { as: "bob", headers: finance, body: { to: "eve" } }],
+    "POST /api/v1/approvals/{id}/reject": [`${v1}/approvals/${open}/reject`, { as: "eve" }],
+    "POST /api/v1/approvals/{id}/withdraw": [`${v1}/approvals/${held}/withdraw`, { as: "shop" }],
+    "POST /api/v1/policy/evaluate": [`${v1}/policy/evaluate`, action],
+    "POST /api/v1/policy/explain": [`${v1}/policy/explain`, action],
+    "POST /api/v1/policy/simulate": [`${v1}/policy/simulate`, { body: { topic: "a", content: deny } }],
+    "POST /api/v1/policy/backtest": [`${v1}/policy/backtest`, { body: { content: deny } }],
+    "GET /api/v1/policy/bundles": [`${v1}/policy/bundles`],
+    "GET /api/v1/policy/bundles/{id}": [`${v1}/policy/bundles/mine`],
+    "POST /api/v1/policy/bundles/{id}/simulate": [`${v1}/policy/bundles/mine/simulate`, { body: { request: { topic: "a" } } }],
+    "GET /api/v1/policy/bundles/snapshots": [`${v1}/policy/bundles/snapshots`],
+    "GET /api/v1/policy/bundles/snapshots/{hash}": [`${v1}/policy/bundles/snapshots/${inForce}`],
+    "PUT /api/v1/policy/bundles/{id}": [`${v1}/policy/bundles/other`, { as: "ada", body: { content: deny } }],
+    "POST /api/v1/policy/publish": [`${v1}/policy/publish`, { as: "ada", body: { dry_run: true } }],
+    "POST /api/v1/policy/rollback": [`${v1}/policy/rollback`, { as: "ada", body: { snapshot_id: inForce, dry_run: true } }],
+    "DELETE /api/v1/policy/bundles/{id}": [`${v1}/policy/bundles/other`, { as: "ada" }],
+    "GET /api/v1/policy/snapshots": [`${v1}/policy/snapshots`],
+    "GET /api/v1/policy/snapshots/{hash}": [`${v1}/policy/snapshots/${inForce}`],
+    "GET /api/v1/policy/diff": [`${v1}/policy/diff?from=${inForce}`],
+    "GET /api/v1/policy/audit": [`${v1}/policy/audit`],
+    "GET /api/v1/policy/limits": [`${v1}/policy/limits`],
+    "GET /api/v1/audit": [`${v1}/audit`],
+    "GET /api/v1/audit/export": [`${v1}/audit/export`],
+    "POST /api/v1/audit/checkpoint": [`${v1}/audit/checkpoint`, { as: "ada" }],
+    "GET /api/v1/openapi.json": [`${v1}/openapi.json`],
+    "GET /api/v1/openapi.yaml": [`${v1}/openapi.yaml`],
+    "GET /api/v1/docs": [`${v1}/docs`],
+  });
+
+  /** What is refused for a reason of its own. */
+  const refused = (): readonly (readonly [method: string, ...Example])[] => [
+    ["GET", `${v1}/approvals/none`],
+    ["POST", `${v1}/approvals/none/approve`, { as: "ada" }],
+    ["POST", `${v1}/approvals/none/reject`, { as: "ada" }],
+    ["POST", `${v1}/approvals/none/delegate`, { as: "ada", body: { to: "bob" } }],
+    ["POST", `${v1}/approvals/none/withdraw`, { as: "ada" }],
+    ...["approve", "reject", "withdraw"].map((act) => ["POST", `${v1}/approvals/${waiting}/${act}`, { as: "ada" }] as const),
+    ["POST", `${v1}/approvals/${waiting}/delegate`, { as: "ada", body: { to: "grace" } }],
+    ...["approve", "reject", "withdraw"].map((act) => ["POST", `${v1}/approvals/${open}/${act}`, { as: "shop" }] as const),
+    ["POST", `${v1}/approvals/${open}/delegate`, { as: "ada", body: { to: "grace" } }],
+    ...["evaluate", "explain", "simulate"].map(
+      (question) => ["POST", `${v1}/policy/${question}`, { body: { topic: "a", tenant: "b" }, headers: ofTenantC }] as const,
+    ),
+    ["POST", `${v1}/policy/bundles/mine/simulate`, { body: { request: { topic: "a", tenant: "b" } }, headers: ofTenantC }],
+    ["PUT", `${v1}/policy/bundles/${ofFile}`, { as: "ada", body: { content: deny } }],
+    ["DELETE", `${v1}/policy/bundles/${ofFile}`, { as: "ada" }],
+    ["POST", `${v1}/policy/bundles/none/simulate`, { body: { request: { topic: "a" } } }],
+    ["POST", `${v1}/policy/bundles/mine/simulate`, { body: { request: { topic: "a" }, content: "rules: 7" } }],
+    ["POST", `${v1}/policy/backtest`, { body: { content: "rules: 7" } }],
+    ["GET", `${v1}/policy/bundles/none`],
+    ["GET", `${v1}/policy/bundles/snapshots/none`],
+    ["GET", `${v1}/policy/snapshots/none`],
+    ["GET", `${v1}/policy/diff?from=none`],
+    ["PUT", `${v1}/policy/bundles/bad`, { as: "ada", body: { content: "rules: 7" } }],
+    ["PUT", `${v1}/policy/bundles/mine`, { as: "ada", body: { content: deny }, headers: { "if-match": '"x"' } }],
+    ["DELETE", `${v1}/policy/bundles/none`, { as: "ada" }],
+    ["DELETE", `${v1}/policy/bundles/mine`, { as: "ada", headers: { "if-match": '"x"' } }],
+    ["POST", `${v1}/policy/publish`, { as: "ada", body: { bundle_ids: ["none"] } }],
+    ["POST", `${v1}/policy/publish`, { as: "ada", body: {}, headers: { "if-match": `"${"0".repeat(64)}"` } }],
+    ["POST", `${v1}/policy/rollback`, { as: "ada", body: { snapshot_id: "none" } }],
+    ["POST", `${v1}/policy/rollback`, { as: "ada", body: { snapshot_id: inForce }, headers: { "if-match": `"${"0".repeat(64)}"` } }],
+  ];
+
+  test("each operation has an example, and is answered as it says", async () => {
+    const given = examples();
+    expect(operations.map(({ name }) => name).filter((name) => !Object.hasOwn(given, name))).toEqual([]);
+    for (const [name, [path, asked]] of Object.entries(given)) {
+      const { status, text } = await api.ask(name.split(" ", 1)[0] ?? "", path, asked);
+      expect([name, status < 300, status < 300 || text]).toEqual([name, true, true]);
+    }
+  });
+
+  test("and so is what is refused", async () => {
+    const given = examples();
+    for (const [method, path, asked] of refused()) {
+      const { status } = await api.ask(method, path, asked);
+      expect([method, path, status >= 400]).toEqual([method, path, true]);
+    }
+    for (const { name, method } of operations) {
+      const [path, asked = {}] = given[name] ?? [""];
+      await api.ask(method, `${path}${path.includes("?") ? "&" : "?"}nonsense=1`, asked);
+      await api.ask(method, path, { ...asked, headers: { "x-tenant-id": "nowhere" } });
+      if (method === "GET") continue;
+      await api.ask(method, path, { as: "ada", text: "a=b", headers: { "content-type": "text/plain" } });
+      await api.ask(method, path, { as: "ada", text: " ".repeat(2 ** 20 + 1) });
+    }
+    const failing = await openApi();
+    await failing.ask("POST", `${v1}/audit/checkpoint`, { as: "ada" });
+    for (const error of [new Error("bug"), new StoreError("disk full")]) {
+      const broken = {
+        get: () => {
+          throw error;
+        },
+        configurable: true,
+      };
+      for (const key of ["approvals", "audit", "backtest", "checkpoints", "policies", "policyLimits", "kernel"])
+        Object.defineProperty(failing.core, key, broken);
+      for (const { name, method } of operations) {
+        const [path, asked] = given[name] ?? [""];
+        await failing.ask(method, path, asked);
+      }
+    }
+    await failing.close();
+    /** Texts that are no longer read as they were when they were saved come from another version of the server. */
+    const otherVersions = ["POST /api/v1/policy/publish 422", "POST /api/v1/policy/rollback 422"];
+    /** The document itself needs nothing that could fail. */
+    const cannotFail = (path: string): boolean => /openapi|docs/.test(path);
+    const missing = operations.flatMap(({ name, path, operation }) =>
+      Object.keys(operation.responses)
+        .filter((status) => !(cannotFail(path) && status.startsWith("5")))
+        .map((status) => `${name} ${status}`)
+        .filter((one) => !answersSeen.has(one) && !otherVersions.includes(one)),
+    );
+    expect(missing).toEqual([]);
+  });
+});
+
+/** Mostly what the schema wants, sometimes anything. */
+const valuesOf = (schema: JsonSchema, depth = 0): fc.Arbitrary<unknown> => {
+  const { $ref, enum: values, anyOf, type, items, properties, additionalProperties, minimum, maximum } = schema;
+  const anything = fc.oneof(fc.jsonValue({ maxDepth: 1 }), fc.string({ unit: "binary" }), fc.integer());
+  const wanted = (): fc.Arbitrary<unknown> => {
+    if (depth > 4) return fc.constant(null);
+    if (typeof $ref === "string") return valuesOf(resolve($ref), depth + 1);
+    if (Array.isArray(values)) return fc.constantFrom(...values);
+    if (Array.isArray(anyOf)) return fc.oneof(...anyOf.map((one: JsonSchema) => valuesOf(one, depth + 1)));
+    switch (type) {
+      case "string":
+        return fc.oneof(fc.string({ unit: "grapheme" }), fc.constantFrom("a", "mine", "job.a", "2026-01-18T09:30:00Z", "rules: []"));
+      case "integer":
+      case "number":
+        return fc.integer({ min: Math.max(-1000, Number(minimum ?? 0)), max: Math.min(10_000, Number(maximum ?? 10_000)) });
+      case "boolean":
+        return fc.boolean();
+      case "null":
+        return fc.constant(null);
+      case "array":
+        return fc.array(valuesOf((items ?? {}) as JsonSchema, depth + 1), { maxLength: 3 });
+      case "object": {
+        const named = Object.entries((properties ?? {}) as { readonly [name: string]: JsonSchema });
+        if (named.length === 0)
+          return fc.dictionary(fc.string(), valuesOf((additionalProperties ?? {}) as JsonSchema, depth + 1), { maxKeys: 3 });
+        return fc.record(Object.fromEntries(named.map(([name, one]) => [name, valuesOf(one, depth + 1)])), { requiredKeys: [] });
+      }
+      default:
+        return anything;
+    }
+  };
+  return fc.oneof({ weight: 12, arbitrary: wanted() }, { weight: 1, arbitrary: anything });
+};
+
+const requestOf = ({ method, path, operation }: (typeof operations)[number]) => {
+  const { parameters, requestBody } = operation;
+  const within = (place: string) => parameters.filter((one) => one.in === place);
+  const body = Object.values(requestBody?.content ?? {})[0];
+  return fc.record({
+    method: fc.constant(method),
+    path: fc
+      .tuple(
+        ...within("path").map(() =>
+          fc.oneof(
+            fc.constantFrom("none", "mine", "a~b", "%00", "%2e%2e%2f"),
+            fc.string({ minLength: 1, unit: "grapheme" }).map(encodeURIComponent),
+          ),
+        ),
+      )
+      .map((ids) => ids.reduce((filled, id) => filled.replace(/\{\w+\}/, () => id), path)),
+    query: fc.record(Object.fromEntries(within("query").map(({ name, schema }) => [name, valuesOf(schema)])), { requiredKeys: [] }),
+    as: fc.option(fc.constantFrom("ada", "bob", "shop"), { nil: undefined }),
+    headers: fc.record(
+      {
+        "x-tenant-id": fc.constantFrom("default", "other", "nowhere"),
+        "x-principal-kind": fc.constantFrom("human", "service", "cat"),
+        "if-match": fc.constantFrom("*", '"x"', "x"),
+      },
+      { requiredKeys: [] },
+    ),
+    body: body === undefined ? fc.constant(undefined) : valuesOf(body.schema),
+  });
+};
+
+const fuzzMs = 8_000;
+
+test("requests made from the document are never answered with 500, and always as it says", async () => {
+  const fuzzed = await openApi(`default_decision: allow\n${twoMustAgree}`);
+  await fuzzed.hold();
+  await fuzzed.ask("PUT", `${v1}/policy/bundles/mine`, { as: "ada", body: { content: deny } });
+  const requests = fc.oneof(...operations.map(requestOf));
+  await fc.assert(
+    fc.asyncProperty(requests, async ({ method, path, query, as, headers, body }) => {
+      const search = new URLSearchParams(
+        Object.entries(query).map(([name, value]): [string, string] => [name, typeof value === "string" ? value : JSON.stringify(value)]),
+      );
+      const asked = { headers, ...(as === undefined ? {} : { as }), ...(body === undefined ? {} : { body }) };
+      const { status, text } = await fuzzed.ask(method, `${path}?${search}`, asked);
+      expect([status < 500, text]).toEqual([true, text]);
+    }),
+    { numRuns: 1_500, interruptAfterTimeLimit: fuzzMs, markInterruptAsFailure: false },
+  );
+  await fuzzed.close();
+});

@@ -1,0 +1,171 @@
+import { STATUS_CODES } from "node:http";
+import * as z from "zod/mini";
+import { type ProblemCodes, problemType } from "./problem.ts";
+import type { Route } from "./route.ts";
+import { named } from "./schema.ts";
+
+// What the API says about itself, made of the schemas that it works by. Source: OpenAPI 3.1.1, JSON Schema 2020-12.
+
+export type JsonSchema = { readonly [key: string]: unknown };
+export type OpenApi = {
+  readonly openapi: string;
+  readonly info: { readonly title: string; readonly version: string; readonly description: string };
+  readonly tags: readonly { readonly name: string }[];
+  readonly paths: { readonly [path: string]: { readonly [method: string]: Operation } };
+  readonly components: { readonly schemas: { readonly [name: string]: JsonSchema } };
+};
+export type Operation = {
+  readonly operationId: string;
+  readonly summary: string;
+  readonly tags: readonly string[];
+  readonly parameters: readonly Parameter[];
+  readonly requestBody?: { readonly required: boolean; readonly content: Content };
+  readonly responses: { readonly [status: string]: { readonly description: string; readonly headers?: object; readonly content: Content } };
+};
+export type Parameter = {
+  readonly name: string;
+  readonly in: "path" | "query" | "header";
+  readonly required: boolean;
+  readonly description?: string;
+  readonly schema: JsonSchema;
+};
+type Content = { readonly [mediaType: string]: { readonly schema: JsonSchema } };
+
+const problemSchema = named(
+  "Problem",
+  z.object({
+    title: z.string(),
+    status: z.int(),
+    code: z.string(),
+    detail: z.string(),
+    errors: z.optional(
+      z.array(
+        z.object({
+          detail: z.string(),
+          pointer: z.optional(z.string()),
+          bundle: z.optional(z.string()),
+          line: z.optional(z.int()),
+          column: z.optional(z.int()),
+        }),
+      ),
+    ),
+  }),
+);
+
+const description =
+  "Workflows, approvals, policy and ledger over HTTP. Errors are problems as in RFC 9457: programs match on `code`, which never changes.";
+
+/** The document of these routes. */
+export function openApiOf(routes: readonly Route[]): OpenApi {
+  const schemas: Record<string, JsonSchema> = {};
+  const schemaOf = (schema: z.ZodMiniType, io: "input" | "output"): JsonSchema => {
+    const { $schema: _, $defs = {}, ...own } = inComponents(z.toJSONSchema(schema, { io, unrepresentable: "any" })) as JsonSchema;
+    Object.assign(schemas, $defs);
+    return own;
+  };
+  const paths: Record<string, Record<string, Operation>> = {};
+  for (const route of routes) {
+    const path = route.path.replace(/:(\w+)/g, "{$1}");
+    const methods = paths[path] ?? {};
+    paths[path] = methods;
+    methods[route.method.toLowerCase()] = operationOf(route, schemaOf);
+  }
+  const tags = [...new Set(routes.map(tagOf))].map((name) => ({ name }));
+  return { openapi: "3.1.1", info: { title: "Holdfast", version: "1", description }, tags, paths, components: { schemas } };
+}
+
+type SchemaOf = (schema: z.ZodMiniType, io: "input" | "output") => JsonSchema;
+
+function operationOf(route: Route, schemaOf: SchemaOf): Operation {
+  const { body, success, problems } = route;
+  return {
+    operationId: operationIdOf(route),
+    summary: route.summary,
+    tags: [tagOf(route)],
+    parameters: [...parametersIn("path", route.params, schemaOf), ...parametersIn("query", route.query, schemaOf), ...headersOf(route)],
+    ...(body === null ? {} : { requestBody: { required: !body.safeParse({}).success, content: json(schemaOf(body, "input")) } }),
+    responses: {
+      [success.status ?? 200]: {
+        description: STATUS_CODES[success.status ?? 200] ?? "",
+        ...(success.etag === true ? { headers: { ETag: { schema: { type: "string" } } } } : {}),
+        content: "json" in success ? json(schemaOf(success.json, "output")) : { [success.mediaType]: { schema: { type: "string" } } },
+      },
+      ...responsesOf(problems, schemaOf(problemSchema, "output")),
+    },
+  };
+}
+
+const json = (schema: JsonSchema): Content => ({ "application/json": { schema } });
+
+function responsesOf(problems: ProblemCodes, problem: JsonSchema): Operation["responses"] {
+  const entries = Object.entries(problems);
+  return Object.fromEntries(
+    [...new Set(entries.map(([, status]) => status))].map((status) => {
+      const codes = entries.filter((one) => one[1] === status).map(([code]) => code);
+      const schema = { allOf: [problem, { properties: { code: { enum: codes.sort() } } }] };
+      return [status, { description: STATUS_CODES[status] ?? "Error", content: { [problemType]: { schema } } }];
+    }),
+  );
+}
+
+function parametersIn(place: "path" | "query", schema: z.ZodMiniType | null, schemaOf: SchemaOf): readonly Parameter[] {
+  if (schema === null) return [];
+  const { properties = {}, required = [] } = schemaOf(schema, "input") as {
+    readonly properties?: { readonly [name: string]: JsonSchema };
+    readonly required?: readonly string[];
+  };
+  return Object.entries(properties).map(([name, one]) => ({
+    name,
+    in: place,
+    // What a path has always stands there; a transformation does not say whether it wants a value.
+    required: place === "path" || required.includes(name) || !acceptsWithout(schema, name),
+    schema: one,
+  }));
+}
+
+/** Whether a query without the parameter is not refused for that. */
+function acceptsWithout(schema: z.ZodMiniType, name: string): boolean {
+  const parsed = schema.safeParse({});
+  return parsed.success || !parsed.error.issues.some(({ path }) => path[0] === name);
+}
+
+const header = (name: string, required: boolean, about: string): Parameter => ({
+  name,
+  in: "header",
+  required,
+  description: about,
+  schema: { type: "string" },
+});
+
+/** Headers follow from what a route may refuse. */
+function headersOf({ problems }: Route): readonly Parameter[] {
+  const has = (code: string): boolean => Object.hasOwn(problems, code);
+  return [
+    header("X-Tenant-ID", false, "the tenant: the namespace of the same name, `default` when it is left out"),
+    header("X-Principal-Id", has("principal-required"), "who asks"),
+    header("X-Principal-Role", false, "roles of whoever asks, with commas between them"),
+    header("X-Principal-Kind", false, "`human` (default) or `service`"),
+    ...(has("bad-condition") ? [header("If-Match", false, "does so only to the state with this tag")] : []),
+  ];
+}
+
+const tagOf = ({ path }: Route): string => path.split("/")[3]?.replace(/\..*/, "") ?? "";
+
+function operationIdOf({ method, path }: Route): string {
+  const words = path
+    .split("/")
+    .slice(3)
+    .flatMap((part) => (part.startsWith(":") ? ["by", part.slice(1)] : part.split(/[-_.]/)));
+  return [method.toLowerCase(), ...words.map((word) => `${word[0]?.toUpperCase() ?? ""}${word.slice(1)}`)].join("");
+}
+
+/** With the definitions of zod where OpenAPI has them. */
+function inComponents(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(inComponents);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, inner]) =>
+      key === "$ref" && typeof inner === "string" ? [key, inner.replace("#/$defs/", "#/components/schemas/")] : [key, inComponents(inner)],
+    ),
+  );
+}

@@ -4,8 +4,8 @@ import { type Approval, type ApprovalRequirements, Approvers } from "../../proto
 import type { Principal } from "../action.ts";
 
 /**
- * Why a principal may not vote (or hand the right over), null when it may. A principal is one by its id alone: whoever comes back with
- * another kind or other roles has voted already.
+ * Why a principal may not vote (or hand the right over), null when it may. A principal is one by its id alone, however it is
+ * written: whoever comes back with another kind or other roles has voted already.
  */
 export function voterRefusal(
   approval: Readonly<Approval>,
@@ -26,7 +26,7 @@ export function delegateRefusal(
   { from, to }: { from: string; to: string },
 ): "self-approval" | "bad-delegate" | null {
   if (isOneOfThoseWhoAsk(approval, to)) return "self-approval";
-  return to === "" || to === from || hasVoted(approval, to) || hasDelegated(approval, to) ? "bad-delegate" : null;
+  return to === "" || isSameOne(to, from) || hasVoted(approval, to) || hasDelegated(approval, to) ? "bad-delegate" : null;
 }
 
 /** Whoever asked, or started the workflow that asks, may take the request back. */
@@ -41,8 +41,20 @@ export function grantsNeeded(approval: Readonly<Approval>): number {
 }
 
 function isOneOfThoseWhoAsk(approval: Readonly<Approval>, id: string): boolean {
-  return id !== "" && (id === idOf(approval.requester) || (requirementsOf(approval).fourEyes && id === idOf(approval.starter)));
+  return isSameOne(id, idOf(approval.requester)) || (requirementsOf(approval).fourEyes && isSameOne(id, idOf(approval.starter)));
 }
+
+/**
+ * Whether two ids may be spellings of one: `Ann`, `ann ` and `ａｎｎ`. Whoever may not decide, or has decided, must not come back as somebody
+ * else by writing a name in another way. Who has the right is compared exactly.
+ */
+const isSameOne = (id: string, other: string): boolean => id !== "" && (id === other || foldedId(id) === foldedId(other));
+
+const foldedId = (id: string): string =>
+  id
+    .normalize("NFKC")
+    .replace(/[\s\p{C}]/gu, "")
+    .toLowerCase();
 
 /**
  * Who is asked by now: the rule's approvers, those of escalations that have come, and whoever was handed the right over; without those who
@@ -80,8 +92,8 @@ function isIn(group: Approvers, { id, roles }: Principal): boolean {
 
 const isAnybody = ({ roles, principals }: Approvers): boolean => roles.length + principals.length === 0;
 
-const hasVoted = ({ votes }: Readonly<Approval>, id: string): boolean => votes.some(({ voter }) => voter?.id === id);
-const hasDelegated = ({ delegations }: Readonly<Approval>, id: string): boolean => delegations.some(({ from }) => from?.id === id);
+const hasVoted = ({ votes }: Readonly<Approval>, id: string): boolean => votes.some(({ voter }) => isSameOne(id, idOf(voter)));
+const hasDelegated = ({ delegations }: Readonly<Approval>, id: string): boolean => delegations.some(({ from }) => isSameOne(id, idOf(from)));
 const idOf = (principal: { readonly id: string } | undefined): string => principal?.id ?? "";
 export const requirementsOf = ({ requirements }: Readonly<Approval>): ApprovalRequirements =>
   present(requirements, "requirements of the approval");

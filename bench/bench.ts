@@ -7,13 +7,27 @@ import { type Options, readOptions, type ScenarioName, UsageError, usage } from 
 import { benchRestate } from "./peer/restate.ts";
 import { profileSummary } from "./profile.ts";
 import type { Scenario } from "./scenario.ts";
+import { approvals } from "./scenarios/approvals.ts";
+import { decisions } from "./scenarios/decisions.ts";
+import { governance } from "./scenarios/governance.ts";
+import { ledger } from "./scenarios/ledger.ts";
 import { receive } from "./scenarios/receive.ts";
 import { sleeping } from "./scenarios/sleeping.ts";
 import { startUp } from "./scenarios/start-up.ts";
 import { starts } from "./scenarios/starts.ts";
 import { steps } from "./scenarios/steps.ts";
 
-const scenarios: { readonly [N in ScenarioName]: Scenario } = { "start-up": startUp, starts, receive, steps, sleeping };
+const scenarios: { readonly [N in ScenarioName]: Scenario } = {
+  "start-up": startUp,
+  starts,
+  receive,
+  steps,
+  decisions,
+  ledger,
+  governance,
+  approvals,
+  sleeping,
+};
 
 async function main(options: Options): Promise<void> {
   const cpuProf = options.cpuProf === null ? null : resolve(options.cpuProf);
@@ -22,27 +36,37 @@ async function main(options: Options): Promise<void> {
   const figures: Figure[] = [];
   const say = (text: string): void => void process.stderr.write(`bench: ${text}\n`);
   const folder = (name: string): string => mkdtempSync(join(root, `${name}-`));
+  const notMeasured: string[] = [];
+  const skipped = (what: string, why: unknown): void => {
+    notMeasured.push(`${what}: not measured: ${why instanceof Error ? why.message : String(why)}`);
+    say(notMeasured.at(-1) ?? "");
+  };
+  const { address, quick, peers } = options;
   try {
     for (const name of options.only) {
       say(name);
-      figures.push(...(await scenarios[name]({ address: options.address, quick: options.quick, cpuProf, folder, say })));
+      figures.push(...(await scenarios[name]({ address, quick, cpuProf, peers, folder, say, skipped })));
     }
-    if (options.peer === "restate") {
+    if (peers.includes("restate")) {
       say("restate");
-      figures.push(...(await benchRestate({ quick: options.quick, folder: folder("restate"), say })));
+      figures.push(...(await benchRestate({ quick, folder: folder("restate"), say, skipped })));
     }
   } finally {
     rmSync(root, { recursive: true, force: true });
   }
-  process.stdout.write(`${options.json ? json(figures) : `${machine()}\n\n${tableOf(figures)}`}\n`);
+  process.stdout.write(`${options.json ? json(figures, notMeasured) : [machine(), "", tableOf(figures), ...notMeasured].join("\n")}\n`);
   if (cpuProf !== null && existsSync(cpuProf)) process.stdout.write(`\n${profileSummary(cpuProf)}\n`);
 }
 
 const machine = (): string =>
   `${cpus().length} × ${cpus()[0]?.model.trim() || "unnamed processor"}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node.js ${process.versions.node}, ${process.platform}`;
 
-const json = (figures: readonly Figure[]): string =>
-  JSON.stringify({ machine: machine(), figures: figures.map((figure) => ({ ...figure, median: median(figure.rounds) })) }, null, 2);
+const json = (figures: readonly Figure[], notMeasured: readonly string[]): string =>
+  JSON.stringify(
+    { machine: machine(), figures: figures.map((figure) => ({ ...figure, median: median(figure.rounds) })), notMeasured },
+    null,
+    2,
+  );
 
 try {
   await main(readOptions(process.argv.slice(2)));

@@ -1,6 +1,6 @@
 // What a scenario measures, and how the table shows it.
 
-export type Unit = "/s" | "ms" | "KiB" | "MiB" | "s";
+export type Unit = "/s" | "µs" | "ms" | "s" | "KiB" | "MiB" | "%";
 
 /** What a figure should be; the budgets of the whole server are in docs/performance.md. */
 export type Budget = { readonly atMost: number } | { readonly atLeast: number };
@@ -61,6 +61,7 @@ const withUnit = (value: number, unit: Unit): string => (unit === "/s" ? `${numb
 
 /** Three significant digits: more would be noise. */
 function number(value: number): string {
-  const digits = value >= 100 ? 0 : value >= 10 ? 1 : 2;
+  const size = Math.abs(value);
+  const digits = size >= 100 ? 0 : size >= 10 ? 1 : 2;
   return value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }

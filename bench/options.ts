@@ -1,8 +1,22 @@
 import { parseArgs } from "node:util";
 
 /** Each scenario by the name that `--only` takes. */
-export const scenarioNames = ["start-up", "starts", "receive", "steps", "sleeping"] as const;
+export const scenarioNames = [
+  "start-up",
+  "starts",
+  "receive",
+  "steps",
+  "decisions",
+  "ledger",
+  "governance",
+  "approvals",
+  "sleeping",
+] as const;
 export type ScenarioName = (typeof scenarioNames)[number];
+
+/** Each peer by the name that `--peer` takes. */
+export const peerNames = ["restate", "cedar", "opa"] as const;
+export type PeerName = (typeof peerNames)[number];
 
 export type Options = {
   readonly only: readonly ScenarioName[];
@@ -11,7 +25,7 @@ export type Options = {
   readonly json: boolean;
   /** Fewer rounds and runs: minutes become seconds, and figures rougher. */
   readonly quick: boolean;
-  readonly peer: "restate" | null;
+  readonly peers: readonly PeerName[];
   /** Folder for CPU profiles of the server; their functions with most self time are printed. */
   readonly cpuProf: string | null;
 };
@@ -19,7 +33,7 @@ export type Options = {
 export const usage = `npm run bench -- [options]
   --only NAME,…          ${scenarioNames.join(", ")}
   --address HOST:PORT    load that Temporal-compatible server; figures of its process are left out
-  --peer restate         run the steps on Restate as well (installed on demand)
+  --peer NAME,…          beside it, restate: the steps (installed on demand); cedar, opa: the decisions
   --cpu-prof FOLDER      write CPU profiles of the server there, and print where its time goes
   --quick                fewer rounds, smaller loads
   --json                 print JSON`;
@@ -28,15 +42,12 @@ export class UsageError extends Error {}
 
 export function readOptions(args: readonly string[]): Options {
   const { values } = parsed(args);
-  const only = values.only === undefined ? scenarioNames : values.only.split(",").map(scenarioNamed);
-  if (values.peer !== undefined && values.peer !== "restate")
-    throw new UsageError(`--peer: \`${values.peer}\` is not known, only \`restate\``);
   return {
-    only,
+    only: listed("only", values.only, scenarioNames) ?? scenarioNames,
     address: values.address ?? null,
     json: values.json ?? false,
     quick: values.quick ?? false,
-    peer: values.peer ?? null,
+    peers: listed("peer", values.peer, peerNames) ?? [],
     cpuProf: values["cpu-prof"] ?? null,
   };
 }
@@ -59,8 +70,10 @@ function parsed(args: readonly string[]) {
   }
 }
 
-function scenarioNamed(name: string): ScenarioName {
-  const found = scenarioNames.find((known) => known === name);
-  if (found === undefined) throw new UsageError(`--only: \`${name}\` is not known; there are ${scenarioNames.join(", ")}`);
-  return found;
+function listed<N extends string>(flag: string, value: string | undefined, names: readonly N[]): readonly N[] | undefined {
+  return value?.split(",").map((text) => {
+    const found = names.find((name) => name === text);
+    if (found === undefined) throw new UsageError(`--${flag}: \`${text}\` is not known; there are ${names.join(", ")}`);
+    return found;
+  });
 }

@@ -1,8 +1,14 @@
 // The calls that the raw load is made of.
 import { randomUUID } from "node:crypto";
 import { make } from "../src/protocol/codec.ts";
-import { Command } from "../src/protocol/generated/temporal/api/command/v1/message.ts";
-import { Payload, Payloads, WorkflowExecution, WorkflowType } from "../src/protocol/generated/temporal/api/common/v1/message.ts";
+import { Command, ScheduleActivityTaskCommandAttributes } from "../src/protocol/generated/temporal/api/command/v1/message.ts";
+import {
+  ActivityType,
+  Payload,
+  Payloads,
+  WorkflowExecution,
+  WorkflowType,
+} from "../src/protocol/generated/temporal/api/common/v1/message.ts";
 import { CommandType } from "../src/protocol/generated/temporal/api/enums/v1/command_type.ts";
 import { TaskQueue } from "../src/protocol/generated/temporal/api/taskqueue/v1/message.ts";
 import {
@@ -90,3 +96,25 @@ export async function startSleeping(client: RawClient, { workflowId, taskQueue, 
 }
 
 type SleepingRun = { readonly workflowId: string; readonly taskQueue: string; readonly seconds: number };
+
+const minute = { seconds: 60, nanos: 0 };
+
+/** One activity of type `step`, without an input. */
+export const scheduleStep = (activityId: string, taskQueue: string): Command =>
+  make(Command, {
+    commandType: CommandType.SCHEDULE_ACTIVITY_TASK,
+    attributes: {
+      $case: "scheduleActivityTaskCommandAttributes",
+      value: make(ScheduleActivityTaskCommandAttributes, {
+        activityId,
+        activityType: make(ActivityType, { name: "step" }),
+        taskQueue: queueNamed(taskQueue),
+        startToCloseTimeout: minute,
+      }),
+    },
+  });
+
+export const completeRun = make(Command, {
+  commandType: CommandType.COMPLETE_WORKFLOW_EXECUTION,
+  attributes: { $case: "completeWorkflowExecutionCommandAttributes", value: { result: undefined } },
+});

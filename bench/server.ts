@@ -1,5 +1,5 @@
 // The server under load: a process of its own on a real file, or one that somebody else runs.
-import { statSync } from "node:fs";
+import { statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { connectRaw } from "./grpc.ts";
@@ -8,6 +8,8 @@ import { getSystemInfo } from "./rpcs.ts";
 
 export type Server = {
   readonly address: string;
+  /** Null when it has no HTTP port, or is not ours. */
+  readonly httpAddress: string | null;
   /** Null for a server that is not ours. */
   readonly process: Child | null;
   /** Orderly; afterwards the whole database is in its file. */
@@ -17,20 +19,34 @@ export type Server = {
 const bin = fileURLToPath(new URL("../bin/holdfast.js", import.meta.url));
 const readyMsMax = 60_000;
 
+export type ServerOptions = {
+  readonly cpuProf?: string | null;
+  /** Source of the policy that is in force from the start; none by default. */
+  readonly policy?: string;
+  /** Whether it has an HTTP port. */
+  readonly http?: boolean;
+};
+
 /** Starts `holdfast dev` on `folder/holdfast.db` with fsync on, as always. Resolves with the time from exec to the first RPC answered. */
-export async function startServer(folder: string, cpuProf: string | null = null): Promise<{ server: Server; coldStartMs: number }> {
+export async function startServer(folder: string, options: ServerOptions = {}): Promise<{ server: Server; coldStartMs: number }> {
+  const { cpuProf = null, policy, http = false } = options;
   const port = await freePort();
   const address = `127.0.0.1:${port}`;
+  const httpPort = http ? await freePort() : null;
   const profiling = cpuProf === null ? [] : ["--cpu-prof", `--cpu-prof-dir=${cpuProf}`];
+  const ports = ["--port", String(port), "--http-port", httpPort === null ? "off" : String(httpPort)];
+  const governed = policy === undefined ? [] : ["--policy", join(folder, "bench.json")];
+  if (policy !== undefined) writeFileSync(join(folder, "bench.json"), policy);
   const begin = performance.now();
   const child = startChild({
     file: process.execPath,
-    args: [...profiling, bin, "dev", "--db", databaseOf(folder), "--port", String(port), "--headless", "--log-level", "warn"],
+    args: [...profiling, bin, "dev", "--db", databaseOf(folder), ...ports, ...governed, "--log-level", "warn"],
     log: join(folder, "server.log"),
   });
   await until(() => answers(address), { everyMs: 2, waitMs: readyMsMax });
   const coldStartMs = performance.now() - begin;
-  return { server: { address, process: child, stop: child.stop }, coldStartMs };
+  const httpAddress = httpPort === null ? null : `127.0.0.1:${httpPort}`;
+  return { server: { address, httpAddress, process: child, stop: child.stop }, coldStartMs };
 }
 
 async function answers(address: string): Promise<void> {

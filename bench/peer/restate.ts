@@ -26,14 +26,15 @@ export async function benchRestate(setting: {
   readonly quick: boolean;
   readonly folder: string;
   readonly say: (text: string) => void;
+  readonly skipped: (what: string, why: unknown) => void;
 }): Promise<readonly Figure[]> {
-  const { quick, folder, say } = setting;
+  const { quick, folder, say, skipped } = setting;
   let peer: Peer;
   try {
     install();
     peer = await start(folder);
   } catch (error) {
-    say(`restate cannot run here: ${error instanceof Error ? error.message : String(error)}`);
+    skipped("restate", error);
     return [];
   }
   const figures: Figure[] = [{ name: "restate: resident memory, idle", unit: "MiB", rounds: [residentMib(peer.server.pid)] }];

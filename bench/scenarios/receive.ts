@@ -1,19 +1,17 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
-import { make } from "../../src/protocol/codec.ts";
-import { Command, ScheduleActivityTaskCommandAttributes } from "../../src/protocol/generated/temporal/api/command/v1/message.ts";
-import { ActivityType } from "../../src/protocol/generated/temporal/api/common/v1/message.ts";
-import { CommandType } from "../../src/protocol/generated/temporal/api/enums/v1/command_type.ts";
 import { median, percentile } from "../figure.ts";
 import { connectRaw, type RawClient } from "../grpc.ts";
 import {
   completeActivityTask,
+  completeRun,
   completeWorkflowTask,
   identity,
   namespace,
   pollActivityTask,
   pollWorkflowTask,
   queueNamed,
+  scheduleStep,
   startRequest,
   startWorkflow,
 } from "../rpcs.ts";
@@ -60,34 +58,13 @@ async function oneWorkflow(client: RawClient, taskQueue: string, steps: number):
     const received = client.call(pollActivityTask, queue).then((task) => ({ task, at: performance.now() }));
     await delay(pauseMs);
     const sentAt = performance.now();
-    await client.call(completeWorkflowTask, { namespace, identity, taskToken, commands: [schedule(String(step), taskQueue)] });
+    await client.call(completeWorkflowTask, { namespace, identity, taskToken, commands: [scheduleStep(String(step), taskQueue)] });
     const answeredAt = performance.now();
     const { task, at } = await received;
     measured.push({ sinceSent: at - sentAt, sinceAnswered: Math.max(0, at - answeredAt) });
     await client.call(completeActivityTask, { namespace, identity, taskToken: task.taskToken });
   }
   const { taskToken } = await client.call(pollWorkflowTask, queue);
-  await client.call(completeWorkflowTask, { namespace, identity, taskToken, commands: [complete] });
+  await client.call(completeWorkflowTask, { namespace, identity, taskToken, commands: [completeRun] });
   return measured;
 }
-
-const minute = { seconds: 60, nanos: 0 };
-
-const schedule = (activityId: string, taskQueue: string): Command =>
-  make(Command, {
-    commandType: CommandType.SCHEDULE_ACTIVITY_TASK,
-    attributes: {
-      $case: "scheduleActivityTaskCommandAttributes",
-      value: make(ScheduleActivityTaskCommandAttributes, {
-        activityId,
-        activityType: make(ActivityType, { name: "step" }),
-        taskQueue: queueNamed(taskQueue),
-        startToCloseTimeout: minute,
-      }),
-    },
-  });
-
-const complete = make(Command, {
-  commandType: CommandType.COMPLETE_WORKFLOW_EXECUTION,
-  attributes: { $case: "completeWorkflowExecutionCommandAttributes", value: { result: undefined } },
-});

@@ -16,7 +16,7 @@ const settleMsMax = 30_000;
 export const sleeping: Scenario = async ({ address, quick, cpuProf, folder, say }) => {
   if (address !== null) return [];
   const own = folder("sleeping");
-  const { server } = await startServer(own, cpuProf);
+  const { server } = await startServer(own, { cpuProf });
   const pid = server.process?.pid ?? 0;
   const prefix = `sleeper-${randomUUID()}`;
   const taskQueue = prefix;

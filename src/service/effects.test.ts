@@ -29,7 +29,14 @@ const order = { workflowId: "order-7", runId: "" };
 
 /** Starts a workflow whose first workflow task answers with this. */
 async function ask({ services }: TestCore, asked: Command): Promise<void> {
-  const start = { namespace, workflowId: order.workflowId, workflowType: { name: "Order" }, taskQueue, requestId: "start" };
+  const start = {
+    namespace,
+    workflowId: order.workflowId,
+    workflowType: { name: "Order" },
+    taskQueue,
+    requestId: "start",
+    identity: "ann",
+  };
   accepted(await services.startWorkflowExecution(make(StartWorkflowExecutionRequest, start), patient));
   const { response } = accepted(
     await services.pollWorkflowTaskQueue(make(PollWorkflowTaskQueueRequest, { namespace, taskQueue }), patient),
@@ -84,4 +91,15 @@ test.each([
   expect(decisions.filter(({ rule }) => rule === "others").map(({ effect }) => effect)).toEqual(["ALLOW", "DENY"]);
   await core.stop();
   await store.close();
+});
+
+test("whoever started a workflow acts through its children: nobody approves their own request by way of a child", async () => {
+  const core = await openCore();
+  await ask(core, startChild("other"));
+  for (let turns = 0; turns < 100 && (await drawn(core)) === ""; turns++) await turn();
+  const request = make(GetWorkflowExecutionHistoryRequest, { namespace, execution: toOther.execution });
+  const { history } = accepted(await core.services.getWorkflowExecutionHistory(request, patient));
+  const [started] = History.decode(history ?? new Uint8Array()).events;
+  expect(started?.attributes).toMatchObject({ value: { identity: "ann", parentWorkflowExecution: { workflowId: order.workflowId } } });
+  await core.stop();
 });

@@ -176,7 +176,7 @@ export function createEffects(deps: {
     initiated: StartChildWorkflowExecutionInitiatedEventAttributes,
   ): Draft | null {
     const context = runs.contextOf(key.namespaceId);
-    const started = startedAttributes(key, { ...initiated, identity: "" }, context);
+    const started = startedAttributes(key, { ...initiated, identity: parent.state.started.identity }, context);
     if (!started.ok) return null;
     const { workflowId, runId, namespaceId } = parent.key;
     const draft = startRun(

@@ -46,6 +46,7 @@ import { createDispatch, type InlineWorker, readEvent } from "./dispatch.ts";
 import { createEffects } from "./effects.ts";
 import type { Engine, LongPoll } from "./engine.ts";
 import { getWorkflowExecutionHistory, getWorkflowExecutionHistoryReverse } from "./get-workflow-execution-history.ts";
+import { createIdempotency, type Idempotency } from "./idempotency.ts";
 import { createKeyedLock } from "./keyed-lock.ts";
 import { createLimits, type Limits as PolicyLimits } from "./limits/limits.ts";
 import {
@@ -132,6 +133,8 @@ export type Core = {
   readonly policyLimits: Pick<PolicyLimits, "list">;
   /** Bundles and publications. */
   readonly policies: Policies;
+  /** Requests that may be sent again, by their keys. */
+  readonly idempotency: Idempotency;
   readonly checkpoints: Checkpoints;
   readonly backtest: Backtest;
   /** Declarative workflows and their runs. */
@@ -285,7 +288,10 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   await wakes.start();
   await transfer.recover();
   const stopMeasuring = await measureApprovals({ store, namespaces, clock, metrics, log: log.child("approvals") });
-  const stopRetention = options.retention ? startRetention({ store, clock, namespaces, runs, log: log.child("retention") }) : () => {};
+  const idempotency = createIdempotency({ store, committer, clock, newId });
+  const stopRetention = options.retention
+    ? startRetention({ store, clock, namespaces, runs, idempotency, log: log.child("retention") })
+    : () => {};
 
   const checkpoints =
     options.checkpoints === undefined
@@ -341,6 +347,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     approvals: createApprovals({ store, clock, runs, namespaces, kernel }),
     audit: createAudit({ store, namespaces }),
     policyLimits,
+    idempotency,
     checkpoints,
     backtest: createBacktest({ store, namespaces, clock, snapshotOf: publisher.past }),
     policies: createPolicies({ store, committer, publisher, clock, signing, files: new Set(files.map(bundleIdOf)) }),

@@ -2,6 +2,7 @@ import { type DurationMs, minuteMs } from "../base/time.ts";
 import type { Store } from "../store/store.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Clock } from "./clock.ts";
+import type { Idempotency } from "./idempotency.ts";
 import type { Namespaces } from "./namespaces.ts";
 import type { Runs } from "./runs.ts";
 
@@ -9,15 +10,16 @@ const everyMs: DurationMs = minuteMs;
 /** Runs deleted in one transaction; between two, requests get their turn. */
 const batchMax = 200;
 
-/** Deletes closed runs once their namespace's retention is over. Returns how to stop. */
+/** Deletes closed runs once their namespace's retention is over, and idempotency keys once theirs is. Returns how to stop. */
 export function startRetention(deps: {
   store: Pick<Store, "readClosedRuns" | "deleteRuns">;
   clock: Clock;
   namespaces: Namespaces;
   runs: Pick<Runs<never>, "forget">;
+  idempotency: Pick<Idempotency, "deleteExpired">;
   log: Log;
 }): () => void {
-  const { clock, log } = deps;
+  const { clock, idempotency, log } = deps;
   let stopped = false;
   let cancel = () => {};
   const later = () => {
@@ -27,7 +29,8 @@ export function startRetention(deps: {
         .then((deleted) => {
           if (deleted > 0) log.info("closed runs deleted after their retention", { runs: deleted });
         })
-        .catch((error: unknown) => log.error("cannot delete closed runs, trying again", {}, error))
+        .then(() => idempotency.deleteExpired())
+        .catch((error: unknown) => log.error("cannot delete what its retention is over for, trying again", {}, error))
         .finally(later);
     });
   };
@@ -44,7 +47,7 @@ export async function deleteExpired({
   clock,
   namespaces,
   runs,
-}: Omit<Parameters<typeof startRetention>[0], "log">): Promise<number> {
+}: Omit<Parameters<typeof startRetention>[0], "idempotency" | "log">): Promise<number> {
   let deleted = 0;
   for (const { id, body } of namespaces.list()) {
     for (;;) {

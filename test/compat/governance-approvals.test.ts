@@ -79,6 +79,15 @@ describe.each([
   const heldBack = "decision REQUIRE_APPROVAL big-refunds-need-a-human attempt 1";
   const asked = [heldBack, "approval-requested big-refunds-need-a-human"];
 
+  test("deleting a run that waits ends its approval; the ledger says both, and keeps what was decided", async () => {
+    const handle = await refund();
+    const approval = await server.approvalOf(handle);
+    await compat.client.workflowService.deleteWorkflowExecution({ namespace: "default", workflowExecution: { workflowId: handle.workflowId } });
+    await expect(server.approval(approval.id)).rejects.toThrow("no-such-approval");
+    expect(await server.recordOf(handle.workflowId)).toEqual([...asked, "administration workflow-execution", "approval-closed withdrawn"]);
+    expect((await server.verifyLedger()).faults).toEqual([]);
+  });
+
   test("a held activity is a paused one that names rule and reason; a grant lets it run", async () => {
     const handle = await refund();
     const approval = await server.approvalOf(handle);

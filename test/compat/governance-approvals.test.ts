@@ -82,7 +82,10 @@ describe.each([
   test("deleting a run that waits ends its approval; the ledger says both, and keeps what was decided", async () => {
     const handle = await refund();
     const approval = await server.approvalOf(handle);
-    await compat.client.workflowService.deleteWorkflowExecution({ namespace: "default", workflowExecution: { workflowId: handle.workflowId } });
+    await compat.client.workflowService.deleteWorkflowExecution({
+      namespace: "default",
+      workflowExecution: { workflowId: handle.workflowId },
+    });
     await expect(server.approval(approval.id)).rejects.toThrow("no-such-approval");
     expect(await server.recordOf(handle.workflowId)).toEqual([...asked, "administration workflow-execution", "approval-closed withdrawn"]);
     expect((await server.verifyLedger()).faults).toEqual([]);

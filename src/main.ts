@@ -69,6 +69,8 @@ async function start(config: Config): Promise<Holdfast> {
     retention: skipping === null,
     requirePolicy: config.requirePolicy,
     policy: { files: config.policy, signing: signing.value },
+    // A clock that skips time is ahead of whatever is due, and catches up by itself.
+    ...(skipping === null ? { reconcile: config.reconcile } : {}),
     ...(checkpoints.value === null ? {} : { checkpoints: checkpoints.value }),
     http: config.http,
     routes: config.routes,

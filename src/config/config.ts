@@ -30,6 +30,8 @@ export type Config = {
   /** Refuses policy bundles that are not signed. */
   readonly requirePolicySignature: boolean;
   readonly checkpoints: CheckpointConfig;
+  /** How often a page of what may stand still is looked at. */
+  readonly reconcile: { readonly interval: DurationMs };
   readonly notify: NotifyConfig;
   readonly http: HttpConfig;
   /** Task queues of the workers of topics, by patterns of topics such as `job.incident.*`; a topic without one is its own. */
@@ -112,6 +114,7 @@ export const defaultConfig: Config = {
   policyKeys: [],
   requirePolicySignature: false,
   checkpoints: { key: null, interval: hourMs, file: null },
+  reconcile: { interval: 15 * secondMs },
   approvals: { notify: null },
   notify: { channels: {}, signingKey: null, allowPrivate: false, timeout: 10 * secondMs },
   http: { allowPrivate: false, timeout: 30 * secondMs },
@@ -216,6 +219,7 @@ const schema = z.strictObject({
   requirePolicy: boolean,
   policyKeys: z.array(text("a public key, or the name of a file with one"), { error: "expected a list of public keys" }),
   requirePolicySignature: boolean,
+  reconcile: z.strictObject({ interval: duration }),
   checkpoints: z.strictObject({ key: fileOrNull, interval: duration, file: fileOrNull }),
   approvals: z.strictObject({ notify: channelOrNull }),
   notify: z.strictObject({
@@ -325,7 +329,10 @@ function printedValue(path: readonly string[], value: unknown): string {
   if (path.join(".") === "db") return withoutPassword(String(value));
   if (group === "httpPort" && value === null) return "off";
   if (group === "notify") return printedNotify(key, value);
-  if (typeof value === "number" && (group === "longPoll" || group === "retention" || group === "checkpoints" || group === "http"))
+  if (
+    typeof value === "number" &&
+    (group === "longPoll" || group === "retention" || group === "checkpoints" || group === "reconcile" || group === "http")
+  )
     return formatDuration(value);
   if (typeof value === "number" && group === "limits" && /Size|Bytes/.test(key)) return formatBytes(value);
   return typeof value === "string" ? value : JSON.stringify(value);

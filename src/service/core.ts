@@ -66,6 +66,7 @@ import { createPublisher } from "./policy/publisher.ts";
 import { queryWorkflow, respondQueryTaskCompleted } from "./query-workflow.ts";
 import { requestCancelWorkflowExecution } from "./request-cancel-workflow-execution.ts";
 import { startRetention } from "./retention.ts";
+import { createReconciler, type Reconciler } from "./reconciler/reconciler.ts";
 import { createRuns } from "./runs.ts";
 import { createSafetyKernel, type SafetyKernel } from "./safety-kernel.ts";
 import { addSearchAttributes, getSearchAttributes, listSearchAttributes, removeSearchAttributes } from "./search-attribute-requests.ts";
@@ -118,6 +119,8 @@ export type CoreOptions = {
   readonly http?: Pick<OutgoingOptions, "allowPrivate" | "timeout">;
   /** Task queues of the workers of topics, by patterns of topics; a topic without one is its own. */
   readonly routes?: { readonly [topics: string]: string };
+  /** How often what stands still is looked for; without it only when somebody asks. */
+  readonly reconcile?: { readonly interval: DurationMs };
   /** Told after each commit. */
   readonly onCommit?: () => void;
 };
@@ -136,6 +139,7 @@ export type Core = {
   /** Requests that may be sent again, by their keys. */
   readonly idempotency: Idempotency;
   readonly checkpoints: Checkpoints;
+  readonly reconciler: Reconciler;
   readonly backtest: Backtest;
   /** Declarative workflows and their runs. */
   readonly dag: Dag;
@@ -275,6 +279,8 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     carryOut: createEffects({ store, clock, runs, namespaces, startLock, kernel, newId }),
   });
 
+  const reconciler = createReconciler({ store, clock, log: log.child("reconciler"), metrics, runs, namespaces, matching, transfer });
+
   const { files, signing } = options.policy ?? { files: [], signing: unsignedAllowed };
   const policyLog = log.child("policy");
   const publisher = createPublisher({ store, committer, kernel, clock, log: policyLog, signing });
@@ -292,6 +298,8 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   const stopRetention = options.retention
     ? startRetention({ store, clock, namespaces, runs, idempotency, log: log.child("retention") })
     : () => {};
+
+  if (options.reconcile !== undefined) reconciler.start(options.reconcile.interval);
 
   const checkpoints =
     options.checkpoints === undefined
@@ -349,6 +357,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     policyLimits,
     idempotency,
     checkpoints,
+    reconciler,
     backtest: createBacktest({ store, namespaces, clock, snapshotOf: publisher.past }),
     policies: createPolicies({ store, committer, publisher, clock, signing, files: new Set(files.map(bundleIdOf)) }),
     isBusy: () => (busy !== null && busy.size > 0) || !transfer.idle,
@@ -363,6 +372,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
       matching.drain();
       await Promise.all([builtInWorker.stop(), dag.worker.stop(), notices?.stop()]);
       policyLimits.stop();
+      await reconciler.stop();
       wakes.stop();
       transfer.stop();
       stopRetention();

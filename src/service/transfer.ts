@@ -1,7 +1,7 @@
 import { assertNever } from "../base/assert.ts";
 import type { DurationMs, EpochMs } from "../base/time.ts";
 import { secondMs } from "../base/time.ts";
-import type { Draft, Effect } from "../execution/execution.ts";
+import type { Draft, Effect, RunKey } from "../execution/execution.ts";
 import { unansweredHolds } from "../execution/held-action.ts";
 import { encode } from "../protocol/codec.ts";
 import { Hold, PendingChild } from "../protocol/generated/holdfast/state/v1/state.ts";
@@ -14,10 +14,24 @@ import type { Log } from "../telemetry/log.ts";
 export type Transfer = {
   encode(draft: Draft): readonly OutboxEntry[];
   added(entries: readonly OutboxEntry[]): void;
+  /** Carries out those that it does not know of, and returns them: rows that nobody was going to look at before the next start. */
+  takeUp(entries: readonly OutboxEntry[]): readonly OutboxEntry[];
+  /** Whether an effect of this run waits to be carried out: any, or the one of this id. */
+  isPending(run: RunKey, id?: number): boolean;
+  /** Effects whose last try failed, in the order in which they came. */
+  failing(): readonly FailingEffect[];
   /** Whether nothing is waiting to be carried out. */
   readonly idle: boolean;
   recover(): Promise<void>;
   stop(): void;
+};
+
+export type FailingEffect = {
+  readonly run: RunKey;
+  readonly kind: Effect["kind"];
+  readonly since: EpochMs;
+  readonly failures: number;
+  readonly error: string;
 };
 
 /** Kinds of outbox entries as stored. Numbers are never reused. */
@@ -46,6 +60,8 @@ export function createTransfer(deps: {
 }): Transfer {
   const { store, log, carryOut } = deps;
   const waiting: OutboxEntry[] = [];
+  /** Everything that is not carried out yet, by name. */
+  const known = new Map<string, Progress>();
   let active = 0;
   /** Entries that failed and wait for their next try. */
   let retrying = 0;
@@ -62,9 +78,19 @@ export function createTransfer(deps: {
       const entry = waiting.shift();
       if (entry === undefined) return;
       active++;
+      const name = nameOf(entry);
+      const progress = known.get(name);
       carryOut(entry, decodeEffect(entry))
+        .then(() => {
+          // One that was put again meanwhile is another one.
+          if (known.get(name) === progress) known.delete(name);
+        })
         .catch((error: unknown) => {
           log.warn("an effect on another run failed, trying again", { runId: entry.run.runId, kind: entry.kind }, error);
+          if (progress !== undefined) {
+            progress.failures++;
+            progress.error = error instanceof Error ? error.message : String(error);
+          }
           retrying++;
           setTimeout(() => {
             retrying--;
@@ -79,6 +105,11 @@ export function createTransfer(deps: {
     }
   }
 
+  function add(entries: readonly OutboxEntry[]): void {
+    for (const entry of entries) known.set(nameOf(entry), { entry, failures: 0, error: "" });
+    waiting.push(...entries);
+  }
+
   return {
     encode: (draft) =>
       [...draft.effects, ...unansweredHolds(draft)].filter(isWanted).map((effect) => ({
@@ -90,16 +121,30 @@ export function createTransfer(deps: {
       })),
     added: (entries) => {
       if (entries.length === 0) return;
-      waiting.push(...entries);
+      add(entries);
       pump();
     },
+    takeUp: (entries) => {
+      const unknown = entries.filter((entry) => !known.has(nameOf(entry)));
+      add(unknown);
+      pump();
+      return unknown;
+    },
+    isPending: (run, id) =>
+      id === undefined
+        ? [...known.values()].some(({ entry }) => entry.run.runId === run.runId)
+        : Object.values(kinds).some((kind) => known.has(nameOf({ run, kind, id }))),
+    failing: () =>
+      [...known.values()]
+        .filter(({ failures }) => failures > 0)
+        .map(({ entry, failures, error }) => ({ run: entry.run, kind: kindOf(entry), since: orderedAt(entry), failures, error })),
     get idle() {
       return active === 0 && retrying === 0 && waiting.length === 0;
     },
     recover: async () => {
       for (let after = 0; ; ) {
         const page = await store.readOutbox(after, pageMax);
-        waiting.push(...page);
+        add(page);
         const last = page.at(-1);
         if (page.length < pageMax || last === undefined) break;
         after = last.order;
@@ -111,6 +156,15 @@ export function createTransfer(deps: {
     },
   };
 }
+
+type Progress = { readonly entry: OutboxEntry; failures: number; error: string };
+
+const nameOf = ({ run, kind, id }: OutboxKey): string => `${run.runId}/${kind}/${id}`;
+
+/** When the entry was written: its order begins with the time. */
+export const orderedAt = ({ order }: Pick<OutboxEntry, "order">): EpochMs => Math.floor(order / 1000);
+
+const kindOf = (entry: OutboxEntry): Effect["kind"] => decodeEffect(entry).kind;
 
 /** An abandoned child is left alone. */
 const isWanted = (effect: Effect): boolean => effect.kind !== "close-child" || effect.child.parentClosePolicy !== ParentClosePolicy.ABANDON;

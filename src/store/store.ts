@@ -192,6 +192,8 @@ export type Store = {
 
   /** Backlog of one queue by priority, then order, beginning after the given position; at most `limit`. */
   readTasks(queue: QueueKey, after: { priority: number; order: number } | null, limit: number): Promise<readonly BacklogTask[]>;
+  /** Whether this task waits in the backlog. */
+  hasTask(key: TaskKey): Promise<boolean>;
   /** Queues that have a backlog, with its size and the age of its oldest task. */
   readQueues(): Promise<readonly (QueueKey & { readonly count: number; readonly oldestEnqueuedAt: EpochMs })[]>;
   /** Runs whose `wakeAt` is at most `until`, earliest first, beginning after the given position; at most `limit`. */

@@ -31,6 +31,8 @@ export type Metrics = {
   readonly approvals: Counter<["event"]>;
   readonly approvalsPending: Gauge<["namespace"]>;
   readonly approvalsOldestSeconds: Gauge<["namespace"]>;
+  /** What should have moved and had not; `outcome` is `repaired` or `reported`. */
+  readonly reconcilerFindings: Counter<["kind", "outcome"]>;
   readonly databaseBytes: Gauge;
   /** All of it for Prometheus. */
   render(): string;
@@ -86,6 +88,7 @@ export function createMetrics(): Metrics {
     approvals: counter("holdfast_approvals_total", "What has happened to approvals.", ["event"]),
     approvalsPending: gauge("holdfast_approvals_pending", "Approvals that wait for people.", ["namespace"]),
     approvalsOldestSeconds: gauge("holdfast_approvals_oldest_seconds", "Age of the oldest approval that waits.", ["namespace"]),
+    reconcilerFindings: counter("holdfast_reconciler_findings_total", "What should have moved and had not.", ["kind", "outcome"]),
     databaseBytes: gauge("holdfast_database_bytes", "Size of the database on disk.", []),
     render: registry.render,
   };

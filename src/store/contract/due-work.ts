@@ -33,6 +33,9 @@ export function dueWorkContract(fresh: () => Promise<Store>): void {
     await committed(store, { putTasks: [again] });
     expect(await store.readTasks(queue, null, 10)).toEqual([]);
     expect(await store.readTasks({ ...queue, taskQueue: "other" }, null, 10)).toEqual([again]);
+    expect(
+      await Promise.all([again, { ...again, type: "workflow" as const }, { ...again, scheduledEventId: 77 }].map(store.hasTask)),
+    ).toEqual([true, false, false]);
     await committed(store, { deleteTasks: [again, task(run, { scheduledEventId: 77 }), task(runKey(99), {})] });
     expect(await store.readQueues()).toEqual([]);
   });

@@ -107,6 +107,7 @@ export async function openSqlite({
     readHistoryReverse: reading(historyOf(histories.readReverse)),
 
     readTasks: reading(tasks.read),
+    hasTask: reading(tasks.has),
     readQueues: reading(tasks.readQueues),
     readWakes: reading(runs.readWakes),
     readOutbox: reading(outbox.readAfter),

@@ -1,8 +1,8 @@
 import type { Database } from "better-sqlite3";
 import type { EpochMs } from "../../base/time.ts";
-import type { BacklogTask, QueueKey, TaskType } from "../store.ts";
+import type { BacklogTask, QueueKey, TaskKey, TaskType } from "../store.ts";
 import { decodeTaskType, encodeTaskType, type Names } from "./names.ts";
-import { decodeRunId, type StoredRunId } from "./run-id.ts";
+import { decodeRunId, encodeRunId, type StoredRunId } from "./run-id.ts";
 
 export type Tasks = ReturnType<typeof openTasks>;
 
@@ -12,6 +12,11 @@ export function openTasks(db: Database, names: Names) {
     "INSERT OR REPLACE INTO tasks (run, type, scheduled_event_id, queue, priority, task_order, stamp, enqueued_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
   );
   const remove = db.prepare<[number, number, number]>("DELETE FROM tasks WHERE run = ? AND type = ? AND scheduled_event_id = ?");
+  const selectOne = db
+    .prepare<[StoredRunId, number, number], number>(
+      "SELECT 1 FROM tasks WHERE run = (SELECT number FROM runs WHERE run_id = ?) AND type = ? AND scheduled_event_id = ?",
+    )
+    .pluck();
   const removeOfRun = db.prepare<[number]>("DELETE FROM tasks WHERE run = ?");
 
   type TaskRow = Pick<BacklogTask, "scheduledEventId" | "priority" | "order" | "stamp" | "enqueuedAt"> & {
@@ -52,6 +57,8 @@ export function openTasks(db: Database, names: Names) {
         taskQueue,
       }));
     },
+    has: ({ run, type, scheduledEventId }: TaskKey): boolean =>
+      selectOne.get(encodeRunId(run.runId), encodeTaskType(type), scheduledEventId) !== undefined,
     readQueues: (): readonly (QueueKey & { readonly count: number; readonly oldestEnqueuedAt: EpochMs })[] =>
       selectQueues
         .all()

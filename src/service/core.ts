@@ -47,7 +47,11 @@ import { createEffects } from "./effects.ts";
 import type { Engine, LongPoll } from "./engine.ts";
 import { getWorkflowExecutionHistory, getWorkflowExecutionHistoryReverse } from "./get-workflow-execution-history.ts";
 import { createIdempotency, type Idempotency } from "./idempotency.ts";
+import { createDeadLetters, type DeadLetters } from "./jobs/dead-letters.ts";
+import { createJobWorker } from "./jobs/job-worker.ts";
+import { createJobs, type Jobs } from "./jobs/jobs.ts";
 import { createKeyedLock } from "./keyed-lock.ts";
+import { createLeases, type Leases } from "./leases.ts";
 import { createLimits, type Limits as PolicyLimits } from "./limits/limits.ts";
 import {
   countWorkflowExecutions,
@@ -66,7 +70,6 @@ import { createPublisher } from "./policy/publisher.ts";
 import { queryWorkflow, respondQueryTaskCompleted } from "./query-workflow.ts";
 import { requestCancelWorkflowExecution } from "./request-cancel-workflow-execution.ts";
 import { startRetention } from "./retention.ts";
-import { createReconciler, type Reconciler } from "./reconciler/reconciler.ts";
 import { createRuns } from "./runs.ts";
 import { createSafetyKernel, type SafetyKernel } from "./safety-kernel.ts";
 import { addSearchAttributes, getSearchAttributes, listSearchAttributes, removeSearchAttributes } from "./search-attribute-requests.ts";
@@ -119,8 +122,6 @@ export type CoreOptions = {
   readonly http?: Pick<OutgoingOptions, "allowPrivate" | "timeout">;
   /** Task queues of the workers of topics, by patterns of topics; a topic without one is its own. */
   readonly routes?: { readonly [topics: string]: string };
-  /** How often what stands still is looked for; without it only when somebody asks. */
-  readonly reconcile?: { readonly interval: DurationMs };
   /** Told after each commit. */
   readonly onCommit?: () => void;
 };
@@ -139,10 +140,14 @@ export type Core = {
   /** Requests that may be sent again, by their keys. */
   readonly idempotency: Idempotency;
   readonly checkpoints: Checkpoints;
-  readonly reconciler: Reconciler;
   readonly backtest: Backtest;
   /** Declarative workflows and their runs. */
   readonly dag: Dag;
+  readonly jobs: Jobs;
+  /** Jobs that failed for good. */
+  readonly deadLetters: DeadLetters;
+  /** Activity tasks for workers that speak HTTP. */
+  readonly leases: Leases;
   /** Appends to the ledger what belongs to no run. */
   record(entry: LedgerEntry): Promise<void>;
   /** Whether a worker has or could have something to do right now. */
@@ -279,8 +284,6 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     carryOut: createEffects({ store, clock, runs, namespaces, startLock, kernel, newId }),
   });
 
-  const reconciler = createReconciler({ store, clock, log: log.child("reconciler"), metrics, runs, namespaces, matching, transfer });
-
   const { files, signing } = options.policy ?? { files: [], signing: unsignedAllowed };
   const policyLog = log.child("policy");
   const publisher = createPublisher({ store, committer, kernel, clock, log: policyLog, signing });
@@ -298,8 +301,6 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   const stopRetention = options.retention
     ? startRetention({ store, clock, namespaces, runs, idempotency, log: log.child("retention") })
     : () => {};
-
-  if (options.reconcile !== undefined) reconciler.start(options.reconcile.interval);
 
   const checkpoints =
     options.checkpoints === undefined
@@ -347,9 +348,23 @@ export async function startCore(options: CoreOptions): Promise<Core> {
 
   const dag = createDag({ engine, committer, kernel, routeTopic, log: log.child("dag") });
 
+  const services = createServices(engine);
+  const jobs = createJobs({ engine, routeTopic });
+  const jobWorker = createJobWorker({
+    matching,
+    namespaces,
+    store,
+    log: log.child("jobs"),
+    requests: { ...services, pollWorkflowTaskQueue: pollWorkflowTaskQueue(engine) },
+  });
+  const deadLetters = createDeadLetters({ engine, committer, jobs, sweeps: options.retention });
+
   return {
-    services: createServices(engine),
+    services,
     dag,
+    jobs,
+    deadLetters,
+    leases: createLeases({ namespaces, services }),
     kernel,
     record: (entry) => runs.submit([], { ledger: [entry] }),
     approvals: createApprovals({ store, clock, runs, namespaces, kernel }),
@@ -357,7 +372,6 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     policyLimits,
     idempotency,
     checkpoints,
-    reconciler,
     backtest: createBacktest({ store, namespaces, clock, snapshotOf: publisher.past }),
     policies: createPolicies({ store, committer, publisher, clock, signing, files: new Set(files.map(bundleIdOf)) }),
     isBusy: () => (busy !== null && busy.size > 0) || !transfer.idle,
@@ -366,16 +380,17 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     drain: () => {
       builtInWorker.drain();
       dag.worker.drain();
+      jobWorker.drain();
       matching.drain();
     },
     stop: async () => {
       matching.drain();
-      await Promise.all([builtInWorker.stop(), dag.worker.stop(), notices?.stop()]);
+      await Promise.all([builtInWorker.stop(), dag.worker.stop(), jobWorker.stop(), notices?.stop()]);
       policyLimits.stop();
-      await reconciler.stop();
       wakes.stop();
       transfer.stop();
       stopRetention();
+      deadLetters.stop();
       stopMeasuring();
       policyFiles.value.stop();
       await checkpoints.stop();

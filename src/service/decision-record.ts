@@ -3,6 +3,7 @@ import { denialFailure, summaryLettersMax } from "../execution/failures.ts";
 import type { Action } from "../governance/action.ts";
 import { isUnconstrained } from "../governance/policy/constraints.ts";
 import type { Decision } from "../governance/policy/decide.ts";
+import type { Remediation } from "../governance/policy/policy.ts";
 import { make } from "../protocol/codec.ts";
 import { Payload } from "../protocol/generated/temporal/api/common/v1/message.ts";
 import type { Failure } from "../protocol/generated/temporal/api/failure/v1/message.ts";
@@ -57,4 +58,10 @@ export function capsOf({ constraints: { budgets }, ruleId }: Decision): Caps | n
 
 /** An ordinary `catch` in any SDK reads rule, reason, snapshot and remediations from the details. */
 export const denialOf = ({ ruleId, reason, snapshot, remediations }: Decision, hash: string): Failure =>
-  denialFailure({ rule: ruleId, reason, snapshot, jobHash: hash, remediations });
+  denialFailure({ rule: ruleId, reason, snapshot, jobHash: hash, remediations: remediations.map(plain) });
+
+/** As JSON has it, which knows no maps. */
+const plain = ({ addLabels, ...remediation }: Remediation): object => ({
+  ...remediation,
+  ...(addLabels === undefined ? {} : { addLabels: Object.fromEntries(addLabels) }),
+});

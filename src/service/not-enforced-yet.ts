@@ -3,6 +3,7 @@ import type { Policy } from "../governance/policy/policy.ts";
 
 const decidedKinds: ReadonlySet<ActionKind> = new Set([
   "activity",
+  "job",
   "child-workflow",
   "external-signal",
   "external-cancellation",

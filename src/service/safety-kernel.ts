@@ -11,6 +11,7 @@ import type { PendingActivity } from "../protocol/generated/holdfast/state/v1/st
 import type { ApprovalWrite } from "../store/store.ts";
 import { askForApproval } from "./approval-request.ts";
 import { asksForApproval, type Gated, gated } from "./built-in/approval-gate.ts";
+import { jobTaskQueue } from "./built-in/server-task-queue.ts";
 import { capsOf, decisionRecord, denialOf, marksOf } from "./decision-record.ts";
 import type { Limits } from "./limits/limits.ts";
 import { actionIn } from "./wanted-action.ts";
@@ -60,6 +61,8 @@ export function createSafetyKernel(deps: {
   const admit: Admit = (wanted, draft) => {
     // Without a policy nothing is looked at, so that it costs nothing.
     if (snapshot.unpublished?.effect === "ALLOW" && !asksForApproval(wanted)) return allowedUnpublished(snapshot.hash);
+    // The execution of a job is no action beside the job, which is decided in it.
+    if (wanted.kind === "workflow-start" && wanted.taskQueue === jobTaskQueue) return allowedUnpublished(snapshot.hash);
     const judged = judge(wanted, draft);
     const { request, jobHash: hash } = judged;
     const { decision, until, limited, isNews } = withinLimits(judged.decision, hash, wanted, draft);

@@ -1,9 +1,10 @@
 import type { WantedAction } from "../execution/admission.ts";
 import type { Draft } from "../execution/execution.ts";
-import { type Action, actionOf, type Principal } from "../governance/action.ts";
+import { type Action, type ActionKind, actionOf, type Principal } from "../governance/action.ts";
 import { inputOfPayloads } from "../governance/action-input.ts";
 import { actionHeader, readCallSite } from "../governance/call-site.ts";
 import type { Header } from "../protocol/generated/temporal/api/common/v1/message.ts";
+import { jobTaskQueue } from "./built-in/server-task-queue.ts";
 
 /** The action as the policy sees it. Whoever started the workflow acts through it, unless the call names a program that does. */
 export function actionIn(wanted: WantedAction, draft: Draft): Action {
@@ -12,7 +13,7 @@ export function actionIn(wanted: WantedAction, draft: Draft): Action {
   return actionOf({
     ...said,
     namespace: context.namespaceName,
-    kind: kinds[wanted.kind],
+    kind: kindOf(wanted, draft),
     name: wanted.name,
     // It acts in no role: roles are given by the server, never claimed.
     principal: actor && wanted.kind !== "workflow-start" ? { id: actor, kind: "service", roles: [] } : starterOf(draft),
@@ -35,6 +36,10 @@ export function saidIn(header: Header | undefined): Partial<Action> & { readonly
 }
 
 const nothingSaid = {};
+
+/** An activity of an execution that the server decides itself is what that execution stands for. */
+const kindOf = ({ kind }: WantedAction, { started }: Draft): ActionKind =>
+  kind === "activity" && started.taskQueue?.name === jobTaskQueue ? "job" : kinds[kind];
 
 const kinds = {
   activity: "activity",

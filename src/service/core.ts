@@ -68,6 +68,7 @@ import { createPolicies, type Policies } from "./policy/policies.ts";
 import { bundleIdOf, enforcePolicyFiles } from "./policy/policy-files.ts";
 import { createPublisher } from "./policy/publisher.ts";
 import { queryWorkflow, respondQueryTaskCompleted } from "./query-workflow.ts";
+import { createReconciler, type Reconciler } from "./reconciler/reconciler.ts";
 import { requestCancelWorkflowExecution } from "./request-cancel-workflow-execution.ts";
 import { startRetention } from "./retention.ts";
 import { createRuns } from "./runs.ts";
@@ -122,6 +123,8 @@ export type CoreOptions = {
   readonly http?: Pick<OutgoingOptions, "allowPrivate" | "timeout">;
   /** Task queues of the workers of topics, by patterns of topics; a topic without one is its own. */
   readonly routes?: { readonly [topics: string]: string };
+  /** How often what stands still is looked for; without it only when somebody asks. */
+  readonly reconcile?: { readonly interval: DurationMs };
   /** Told after each commit. */
   readonly onCommit?: () => void;
 };
@@ -140,6 +143,7 @@ export type Core = {
   /** Requests that may be sent again, by their keys. */
   readonly idempotency: Idempotency;
   readonly checkpoints: Checkpoints;
+  readonly reconciler: Reconciler;
   readonly backtest: Backtest;
   /** Declarative workflows and their runs. */
   readonly dag: Dag;
@@ -284,6 +288,8 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     carryOut: createEffects({ store, clock, runs, namespaces, startLock, kernel, newId }),
   });
 
+  const reconciler = createReconciler({ store, clock, log: log.child("reconciler"), metrics, runs, namespaces, matching, transfer });
+
   const { files, signing } = options.policy ?? { files: [], signing: unsignedAllowed };
   const policyLog = log.child("policy");
   const publisher = createPublisher({ store, committer, kernel, clock, log: policyLog, signing });
@@ -306,6 +312,8 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     options.checkpoints === undefined
       ? noCheckpoints
       : startCheckpoints(options.checkpoints, { store, committer, clock, log: log.child("ledger") });
+
+  if (options.reconcile !== undefined) reconciler.start(options.reconcile.interval);
 
   const clusterId = namespaces.list()[0]?.id ?? newId();
   const engine: Engine = {
@@ -346,8 +354,6 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     },
   });
 
-  const dag = createDag({ engine, committer, kernel, routeTopic, log: log.child("dag") });
-
   const services = createServices(engine);
   const jobs = createJobs({ engine, routeTopic });
   const jobWorker = createJobWorker({
@@ -359,12 +365,15 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   });
   const deadLetters = createDeadLetters({ engine, committer, jobs, sweeps: options.retention });
 
+  const dag = createDag({ engine, committer, kernel, routeTopic, log: log.child("dag") });
+
   return {
     services,
     dag,
     jobs,
     deadLetters,
     leases: createLeases({ namespaces, services }),
+    reconciler,
     kernel,
     record: (entry) => runs.submit([], { ledger: [entry] }),
     approvals: createApprovals({ store, clock, runs, namespaces, kernel }),
@@ -386,11 +395,12 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     stop: async () => {
       matching.drain();
       await Promise.all([builtInWorker.stop(), dag.worker.stop(), jobWorker.stop(), notices?.stop()]);
+      deadLetters.stop();
       policyLimits.stop();
+      await reconciler.stop();
       wakes.stop();
       transfer.stop();
       stopRetention();
-      deadLetters.stop();
       stopMeasuring();
       policyFiles.value.stop();
       await checkpoints.stop();

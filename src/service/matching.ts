@@ -55,6 +55,10 @@ export type Matching = {
   watch(queue: Omit<QueueKey, "namespaceId">, told: (queue: QueueKey) => void): void;
   /** Whether somebody polls, or did so lately. */
   isPolled(queue: QueueKey, within: DurationMs): boolean;
+  /** Queues that somebody has polled or put tasks into, as long as they are remembered. */
+  queues(): readonly QueueKey[];
+  /** Rows may be there that were never told of: the store is read again before the next poll is answered. */
+  lookAgain(queue: QueueKey): void;
   /** Its only worker is gone for good. */
   forget(queue: QueueKey): void;
   describe(queue: QueueKey): QueueInfo;
@@ -291,6 +295,14 @@ export function createMatching(deps: {
     isPolled: (key, within) => {
       const queue = queues.get(queueName(key));
       return queue !== undefined && (queue.waiters.size > 0 || clock.now() - queue.lastPollTime < within);
+    },
+
+    queues: () => [...queues.values()].map(({ key }) => key),
+
+    lookAgain: (key) => {
+      const queue = queueOf(key);
+      queue.complete = false;
+      wakeOne(queue);
     },
 
     forget: (key) => {

@@ -33,6 +33,7 @@ export const delegate = route({
       "bad-delegate",
     ),
   },
+  idempotent: true,
   handle: async ({ headers, params: { id }, body }, { approvals }) => {
     const from = principalOf(headers);
     if (!from.ok) return from;

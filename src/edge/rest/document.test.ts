@@ -276,6 +276,7 @@ const requestOf = ({ method, path, operation }: (typeof operations)[number]) => 
       {
         "x-tenant-id": fc.constantFrom("default", "other", "nowhere"),
         "x-principal-kind": fc.constantFrom("human", "service", "cat"),
+        "idempotency-key": fc.constantFrom("k", "l"),
         "if-match": fc.constantFrom("*", '"x"', "x"),
       },
       { requiredKeys: [] },

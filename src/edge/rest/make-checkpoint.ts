@@ -11,6 +11,7 @@ export const makeCheckpoint = route({
   summary: "Signs where the chains of the ledger end",
   success: { json: z.object({ checkpoint: z.record(z.string(), z.unknown()) }) },
   problems: { ...principalCodes, "no-checkpoint-key": 409, "empty-ledger": 409 },
+  idempotent: true,
   handle: async ({ headers }, { checkpoints }) => {
     const by = principalOf(headers);
     if (!by.ok) return by;

@@ -37,6 +37,7 @@ export const publishPolicy = route({
     ...brokenPolicyCode,
     ...policyCodes("no-such-bundle", "bad-bundle-id", "bundle-of-file", "nothing-to-publish", "changed-meanwhile", "too-many-bundles"),
   },
+  idempotent: true,
   handle: async ({ headers, body }, { policies }) => {
     const by = principalOf(headers);
     if (!by.ok) return by;
@@ -72,6 +73,7 @@ export const rollbackPolicy = route({
     ...brokenPolicyCode,
     ...policyCodes("no-such-snapshot", "bundle-of-file", "changed-meanwhile"),
   },
+  idempotent: true,
   handle: async ({ headers, body }, { policies }) => {
     const by = principalOf(headers);
     if (!by.ok) return by;

@@ -1,12 +1,18 @@
+import { randomUUID } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
 import * as z from "zod/mini";
+import { assert } from "../../base/assert.ts";
 import { err, ok, type Result } from "../../base/result.ts";
 import type { Core } from "../../service/core.ts";
 import { PageTokenError } from "../../store/store.ts";
+import { answerOnce, idempotentCodes, type Repeatable } from "./idempotent.ts";
 import { badRequest, bodyProblems, commonProblems, type Problem, type ProblemCodes } from "./problem.ts";
 
 /** What the routes need of the server. */
-export type RestServices = Pick<Core, "approvals" | "audit" | "backtest" | "checkpoints" | "kernel" | "policies" | "policyLimits">;
+export type RestServices = Pick<
+  Core,
+  "approvals" | "audit" | "backtest" | "checkpoints" | "idempotency" | "kernel" | "policies" | "policyLimits"
+>;
 
 export type Answer<R = unknown> =
   | { readonly json: R; readonly headers?: { readonly etag: string } }
@@ -34,6 +40,8 @@ export type Route = {
   readonly params: z.ZodMiniType | null;
   readonly query: z.ZodMiniType | null;
   readonly body: z.ZodMiniType | null;
+  /** Whether it heeds `Idempotency-Key`. */
+  readonly idempotent: boolean;
   readonly success: Success;
   /** Everything it may refuse with. */
   readonly problems: ProblemCodes;
@@ -48,7 +56,13 @@ export type RawRequest = {
   readonly body: unknown;
 };
 
-type Asked<P, Q, B> = { readonly headers: IncomingHttpHeaders; readonly params: P; readonly query: Q; readonly body: B };
+type Asked<P, Q, B> = {
+  readonly headers: IncomingHttpHeaders;
+  readonly requestId: string;
+  readonly params: P;
+  readonly query: Q;
+  readonly body: B;
+};
 
 const nothing = z.strictObject({});
 
@@ -68,6 +82,7 @@ export function route<P = object, Q = object, B = object, R = unknown>({
   body,
   success,
   problems = {},
+  idempotent = false,
   handle,
 }: {
   readonly method: Route["method"];
@@ -79,6 +94,10 @@ export function route<P = object, Q = object, B = object, R = unknown>({
   readonly success: Success<R>;
   /** What the handler refuses with; what every route may is added. */
   readonly problems?: ProblemCodes;
+  /**
+   * Heeds `Idempotency-Key`. INVARIANT: what the handler does twice with one `requestId` has one effect: after a crash it may be asked again.
+   */
+  readonly idempotent?: boolean;
   handle(asked: Asked<P, Q, B>, services: RestServices): Promise<Answered<NoInfer<R>>>;
 }): Route {
   return {
@@ -89,14 +108,25 @@ export function route<P = object, Q = object, B = object, R = unknown>({
     query: query ?? null,
     body: body ?? null,
     success,
-    problems: { ...commonProblems, ...(method === "GET" ? {} : bodyProblems), ...problems },
+    idempotent,
+    problems: { ...(idempotent ? idempotentCodes : {}), ...commonProblems, ...(method === "GET" ? {} : bodyProblems), ...problems },
     answer: async ({ headers, ...raw }, services) => {
       const parsed = z
         .object({ params: params ?? nothing, query: query ?? nothing, body: body ?? z.unknown() })
         .safeParse({ params: raw.params, query: raw.query, body: raw.body ?? {} });
       if (!parsed.success) return err(invalid(parsed.error.issues));
       // The schemas are those of the types, or let nothing pass where there is none.
-      return handle({ headers, ...(parsed.data as { params: P; query: Q; body: B }) }, services);
+      const act = (requestId: string) => handle({ headers, requestId, ...(parsed.data as { params: P; query: Q; body: B }) }, services);
+      if (!idempotent) return act(randomUUID());
+      return answerOnce(
+        { route: `${method} ${path}`, headers, ...raw },
+        { idempotency: services.idempotency, newId: randomUUID },
+        async (requestId) => {
+          const answered = await act(requestId);
+          assert(!answered.ok || "json" in answered.value, "what is answered again is JSON");
+          return answered as Repeatable;
+        },
+      );
     },
   };
 }

@@ -35,6 +35,7 @@ const vote = (path: string, summary: string, verdict: "grant" | "reject"): Route
         "snapshot-mismatch",
       ),
     },
+    idempotent: true,
     handle: async ({ headers, params: { id }, body }, { approvals }) => {
       const voter = principalOf(headers);
       if (!voter.ok) return voter;

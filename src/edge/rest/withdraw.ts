@@ -19,6 +19,7 @@ export const withdraw = route({
     ...principalCodes,
     ...refusalCodes("no-such-namespace", "no-such-approval", "not-pending", "too-late", "bad-reason", "busy", "not-the-requester"),
   },
+  idempotent: true,
   handle: async ({ headers, params: { id }, body }, { approvals }) => {
     const by = principalOf(headers);
     if (!by.ok) return by;

@@ -125,14 +125,17 @@ const lookAgainMs: DurationMs = 5 * secondMs;
 
 /**
  * Calls back when one of the files may have changed. Editors replace files, and Kubernetes swaps a link (`..data`) on the way to them, so
- * every event in their folders counts.
+ * their folders are watched. What else is in a folder does not count: a database that lies there changes with every commit.
  */
 function watchFiles(files: readonly string[], changed: () => void, log: Log): () => void {
   const watched = files.flatMap((file) => [file, `${file}.sig`]);
+  const names = new Set(watched.map((file) => basename(file)));
   for (const file of watched) watchFile(file, { interval: lookAgainMs, persistent: false }, changed);
   const watchers = [...new Set(files.map(dirname))].flatMap((folder): readonly FSWatcher[] => {
     try {
-      const watcher = watch(folder, { persistent: false }, changed);
+      const watcher = watch(folder, { persistent: false }, (_, name) => {
+        if (name === null || name.startsWith("..") || names.has(name)) changed();
+      });
       watcher.on("error", (error) =>
         log.warn("a folder with policy files is no longer watched, but looked at every 5 s", { folder }, error),
       );

@@ -1,5 +1,5 @@
 // The server under load: a process of its own on a real file, or one that somebody else runs.
-import { statSync, writeFileSync } from "node:fs";
+import { mkdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { connectRaw } from "./grpc.ts";
@@ -35,8 +35,7 @@ export async function startServer(folder: string, options: ServerOptions = {}): 
   const httpPort = http ? await freePort() : null;
   const profiling = cpuProf === null ? [] : ["--cpu-prof", `--cpu-prof-dir=${cpuProf}`];
   const ports = ["--port", String(port), "--http-port", httpPort === null ? "off" : String(httpPort)];
-  const governed = policy === undefined ? [] : ["--policy", join(folder, "bench.json")];
-  if (policy !== undefined) writeFileSync(join(folder, "bench.json"), policy);
+  const governed = policy === undefined ? [] : ["--policy", written(policy, join(folder, "policy"))];
   const begin = performance.now();
   const child = startChild({
     file: process.execPath,
@@ -47,6 +46,13 @@ export async function startServer(folder: string, options: ServerOptions = {}): 
   const coldStartMs = performance.now() - begin;
   const httpAddress = httpPort === null ? null : `127.0.0.1:${httpPort}`;
   return { server: { address, httpAddress, process: child, stop: child.stop }, coldStartMs };
+}
+
+function written(policy: string, folder: string): string {
+  const file = join(folder, "bench.json");
+  mkdirSync(folder);
+  writeFileSync(file, policy);
+  return file;
 }
 
 async function answers(address: string): Promise<void> {

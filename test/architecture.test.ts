@@ -35,8 +35,19 @@ const arrows: { readonly [part: string]: readonly string[] } = {
   ],
   // Of the store, an edge knows the error by which it fails: unavailable on the wire, unlike a bug.
   "src/edge": ["src/base", "src/protocol", "src/service", "src/telemetry", "src/store"],
-  // It shows decisions, approvals and ledger entries in full, and asks the policy in force, which is a pure function.
-  "src/edge/rest": ["src/base", "src/protocol", "src/governance", "src/governance/ledger", "src/service", "src/telemetry", "src/store"],
+  // It shows decisions, approvals, ledger entries, runs and what is wrong with a definition in full, and asks the policy in force, which is
+  // a pure function.
+  "src/edge/rest": [
+    "src/base",
+    "src/protocol",
+    "src/language",
+    "src/governance",
+    "src/governance/ledger",
+    "src/dag",
+    "src/service",
+    "src/telemetry",
+    "src/store",
+  ],
   "src/config": ["src/base", "src/execution"],
   "src/version.ts": [],
   "src/main.ts": ["src"],

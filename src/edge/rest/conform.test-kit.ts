@@ -52,6 +52,10 @@ export function conform({ method, path, status, type, body }: AnswerSeen): void 
   const documented = found.operation.responses[status];
   if (documented === undefined) throw new Error(`${where}: the document has no such status: ${JSON.stringify(body)}`);
   answersSeen.add(where);
+  if (documented.content === undefined) {
+    if (type !== "" || status !== 204) throw new Error(`${where}: the document has no content`);
+    return;
+  }
   const content = Object.entries(documented.content).find(([mediaType]) => type.startsWith(mediaType));
   if (content === undefined) throw new Error(`${where}: the document has no content of the type ${type}`);
   if (!/[/+]json$/.test(content[0])) return;

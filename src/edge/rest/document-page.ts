@@ -49,7 +49,7 @@ function operationHtml({ path, method, operation }: { path: string; method: stri
   const bodies = Object.entries(requestBody?.content ?? {}).map(
     ([type, { schema }]) => `<h4>Body: ${escaped(type)}</h4>${schemaHtml(schema)}`,
   );
-  const answers = Object.entries(responses).map(([status, { description, content }]) =>
+  const answers = Object.entries(responses).map(([status, { description, content = {} }]) =>
     Object.entries(content)
       .map(([type, { schema }]) => `<h4>${status} ${escaped(description)}: ${escaped(type)}</h4>${codesHtml(schema) ?? schemaHtml(schema)}`)
       .join(""),

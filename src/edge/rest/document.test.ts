@@ -7,8 +7,12 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { hourMs } from "../../base/time.ts";
+import { make } from "../../protocol/codec.ts";
+import { TaskQueue } from "../../protocol/generated/temporal/api/taskqueue/v1/message.ts";
+import { StartWorkflowExecutionRequest } from "../../protocol/generated/temporal/api/workflowservice/v1/request_response.ts";
 import { unsignedAllowed } from "../../service/policy/bundle-source.ts";
 import { bundleIdOf } from "../../service/policy/policy-files.ts";
+import { accepted, patient } from "../../service/service.test-kit.ts";
 import { StoreError } from "../../store/store.ts";
 import { answersSeen, document, resolve } from "./conform.test-kit.ts";
 import type { JsonSchema } from "./openapi.ts";
@@ -78,7 +82,13 @@ describe("the document", () => {
 
 type Example = readonly [path: string, asked?: Asked];
 const v1 = "/api/v1";
-const deny = "rules: [{ id: no, match: { topic: a }, decision: deny }]";
+const deny = `rules:
+  - { id: no, match: { topic: a }, decision: deny }
+  - { id: no-runs, match: { topics: [workflow.waits], labels: { denied: "yes" } }, decision: deny }
+`;
+const yaml = { "content-type": "application/yaml" };
+const waits = "id: waits\ninput_schema: { type: object, required: [order] }\nsteps:\n  go: { type: signal }\n";
+const key = { "idempotency-key": "key-1" };
 const ofFile = bundleIdOf(policyFile);
 const finance = { "x-principal-role": "finance" };
 const ofTenantC = { "x-tenant-id": "c" };
@@ -89,7 +99,18 @@ describe("every status that the document has occurs", () => {
   let open: string;
   let waiting: string;
   let inForce: string;
+  let runs: readonly string[];
+  const runWaits = async (labels = {}): Promise<string> =>
+    String((await api.ask("POST", `${v1}/workflows/waits/runs`, { body: { input: { order: 1 }, labels } })).json.run_id);
   beforeAll(async () => {
+    await api.ask("POST", `${v1}/workflows`, { text: waits, headers: yaml });
+    await api.ask("POST", `${v1}/workflows`, { text: waits.replace("waits", "gone"), headers: yaml });
+    runs = [await runWaits(), await runWaits(), await runWaits(), await runWaits(), await runWaits(), await runWaits({ denied: "yes" })];
+    await api.ask("POST", `${v1}/workflows/waits/runs`, { body: { order: 1 }, headers: key });
+    await api.ask("POST", `${v1}/workflow-runs/${runs[4]}/rerun`, { body: {}, headers: key });
+    const taskQueue = make(TaskQueue, { name: "holdfast-dag" });
+    const stranger = { namespace: "default", workflowId: "not-ours", workflowType: { name: "waits" }, taskQueue, requestId: "1" };
+    accepted(await api.core.services.startWorkflowExecution(make(StartWorkflowExecutionRequest, stranger), patient));
     held = await api.hold();
     open = await api.hold();
     waiting = await api.hold();
@@ -100,6 +121,22 @@ describe("every status that the document has occurs", () => {
 
   /** A request of each operation that is not refused, in an order in which they can be asked. */
   const examples = (): { readonly [operation: string]: Example } => ({
+    "POST /api/v1/workflows": [`${v1}/workflows`, { text: waits, headers: yaml }],
+    "GET /api/v1/workflows": [`${v1}/workflows`],
+    "GET /api/v1/workflows/{id}": [`${v1}/workflows/waits`],
+    "POST /api/v1/workflows/{id}/dry-run": [`${v1}/workflows/waits/dry-run`, { body: { order: 1 } }],
+    "POST /api/v1/workflows/{id}/runs": [`${v1}/workflows/waits/runs`, { body: { order: 1 } }],
+    "GET /api/v1/workflows/{id}/runs": [`${v1}/workflows/waits/runs`],
+    "GET /api/v1/workflow-runs": [`${v1}/workflow-runs`],
+    "GET /api/v1/workflow-runs/{id}": [`${v1}/workflow-runs/${runs[0]}`],
+    "GET /api/v1/workflow-runs/{id}/timeline": [`${v1}/workflow-runs/${runs[0]}/timeline`],
+    "POST /api/v1/workflow-runs/{id}/rerun": [`${v1}/workflow-runs/${runs[0]}/rerun`, { body: {} }],
+    "POST /api/v1/workflow-runs/{id}/signal": [`${v1}/workflow-runs/${runs[0]}/signal`, { body: { name: "other" } }],
+    "POST /api/v1/workflow-runs/{id}/cancel": [`${v1}/workflow-runs/${runs[0]}/cancel`],
+    "POST /api/v1/workflows/{workflow}/runs/{id}/cancel": [`${v1}/workflows/waits/runs/${runs[1]}/cancel`],
+    "POST /api/v1/workflow-runs/{id}/terminate": [`${v1}/workflow-runs/${runs[2]}/terminate`],
+    "DELETE /api/v1/workflow-runs/{id}": [`${v1}/workflow-runs/${runs[3]}`],
+    "DELETE /api/v1/workflows/{id}": [`${v1}/workflows/gone`],
     "GET /api/v1/approvals": [`${v1}/approvals`],
     "GET /api/v1/approvals/{id}": [`${v1}/approvals/${open}`],
     "POST /api/v1/approvals/{id}/approve": [`${v1}/approvals/${open}/approve`, { as: "ada", headers: finance }],
@@ -134,6 +171,29 @@ describe("every status that the document has occurs", () => {
 
   /** What is refused for a reason of its own. */
   const refused = (): readonly (readonly [method: string, ...Example])[] => [
+    ["POST", `${v1}/workflows`, { text: "id: a/b", headers: yaml }],
+    ["POST", `${v1}/workflows`, { text: waits, headers: { ...yaml, "x-tenant-id": "nowhere" } }],
+    ["POST", `${v1}/workflows`, { text: waits, headers: { ...yaml, "if-match": '"x"' } }],
+    ["GET", `${v1}/workflows/none`],
+    ["DELETE", `${v1}/workflows/none`],
+    ["POST", `${v1}/workflows/none/dry-run`],
+    ["POST", `${v1}/workflows/waits/dry-run`, { body: { input: {} } }],
+    ["POST", `${v1}/workflows/waits/runs`, { body: { input: {} } }],
+    ["POST", `${v1}/workflows/waits/runs`, { body: { order: 2 }, headers: key }],
+    ["POST", `${v1}/workflows/waits/runs`, { body: { input: { order: 1 }, labels: { denied: "yes" } } }],
+    ["POST", `${v1}/workflow-runs/${runs[5]}/rerun`, { body: {} }],
+    ["POST", `${v1}/workflow-runs/${runs[4]}/rerun`, { body: { input: { order: 2 } }, headers: key }],
+    ...["", "/timeline"].map((of) => ["GET", `${v1}/workflow-runs/none${of}`] as const),
+    ...["", "/timeline"].map((of) => ["GET", `${v1}/workflow-runs/not-ours${of}`] as const),
+    ["POST", `${v1}/workflow-runs/not-ours/rerun`, { body: {} }],
+    ...["none", runs[2]].flatMap((id) => [
+      ["POST", `${v1}/workflow-runs/${id}/signal`, { body: { name: "go" } }] as const,
+      ["POST", `${v1}/workflow-runs/${id}/cancel`] as const,
+      ["POST", `${v1}/workflows/waits/runs/${id}/cancel`] as const,
+      ["POST", `${v1}/workflow-runs/${id}/terminate`] as const,
+    ]),
+    ["POST", `${v1}/workflow-runs/none/rerun`, { body: {} }],
+    ["DELETE", `${v1}/workflow-runs/none`],
     ["GET", `${v1}/approvals/none`],
     ["POST", `${v1}/approvals/none/approve`, { as: "ada" }],
     ["POST", `${v1}/approvals/none/reject`, { as: "ada" }],
@@ -198,7 +258,7 @@ describe("every status that the document has occurs", () => {
         },
         configurable: true,
       };
-      for (const key of ["approvals", "audit", "backtest", "checkpoints", "policies", "policyLimits", "kernel"])
+      for (const key of ["approvals", "audit", "backtest", "checkpoints", "dag", "policies", "policyLimits", "kernel"])
         Object.defineProperty(failing.core, key, broken);
       for (const { name, method } of operations) {
         const [path, asked] = given[name] ?? [""];
@@ -208,13 +268,15 @@ describe("every status that the document has occurs", () => {
     await failing.close();
     /** Texts that are no longer read as they were when they were saved come from another version of the server. */
     const otherVersions = ["POST /api/v1/policy/publish 422", "POST /api/v1/policy/rollback 422"];
+    /** A thousand workflows. */
+    const tooMany = ["POST /api/v1/workflows 409"];
     /** The document itself needs nothing that could fail. */
     const cannotFail = (path: string): boolean => /openapi|docs/.test(path);
     const missing = operations.flatMap(({ name, path, operation }) =>
       Object.keys(operation.responses)
         .filter((status) => !(cannotFail(path) && status.startsWith("5")))
         .map((status) => `${name} ${status}`)
-        .filter((one) => !answersSeen.has(one) && !otherVersions.includes(one)),
+        .filter((one) => !answersSeen.has(one) && ![...otherVersions, ...tooMany].includes(one)),
     );
     expect(missing).toEqual([]);
   });

@@ -20,7 +20,9 @@ export type Operation = {
   readonly tags: readonly string[];
   readonly parameters: readonly Parameter[];
   readonly requestBody?: { readonly required: boolean; readonly content: Content };
-  readonly responses: { readonly [status: string]: { readonly description: string; readonly headers?: object; readonly content: Content } };
+  readonly responses: {
+    readonly [status: string]: { readonly description: string; readonly headers?: object; readonly content?: Content };
+  };
 };
 export type Parameter = {
   readonly name: string;
@@ -83,18 +85,29 @@ function operationOf(route: Route, schemaOf: SchemaOf): Operation {
     summary: route.summary,
     tags: [tagOf(route)],
     parameters: [...parametersIn("path", route.params, schemaOf), ...parametersIn("query", route.query, schemaOf), ...headersOf(route)],
-    ...(body === null ? {} : { requestBody: { required: !body.safeParse({}).success, content: json(schemaOf(body, "input")) } }),
+    ...(body === null
+      ? {}
+      : { requestBody: { required: !body.safeParse({}).success, content: contentOf(route, schemaOf(body, "input")) } }),
     responses: {
       [success.status ?? 200]: {
         description: STATUS_CODES[success.status ?? 200] ?? "",
-        ...(success.etag === true ? { headers: { ETag: { schema: { type: "string" } } } } : {}),
-        content: "json" in success ? json(schemaOf(success.json, "output")) : { [success.mediaType]: { schema: { type: "string" } } },
+        ...("etag" in success && success.etag === true ? { headers: { ETag: { schema: { type: "string" } } } } : {}),
+        ...answerOf(success, schemaOf),
       },
       ...responsesOf(problems, schemaOf(problemSchema, "output")),
     },
   };
 }
 
+function answerOf(success: Route["success"], schemaOf: SchemaOf): { readonly content?: Content } {
+  if ("json" in success) return { content: json(schemaOf(success.json, "output")) };
+  return "mediaType" in success ? { content: { [success.mediaType]: { schema: { type: "string" } } } } : {};
+}
+
+const contentOf = ({ yaml }: Route, schema: JsonSchema): Content => ({
+  ...json(schema),
+  ...(yaml ? { "application/yaml": { schema: { type: "string" } } } : {}),
+});
 const json = (schema: JsonSchema): Content => ({ "application/json": { schema } });
 
 function responsesOf(problems: ProblemCodes, problem: JsonSchema): Operation["responses"] {

@@ -11,9 +11,10 @@ export type Problem = {
   readonly errors?: readonly ErrorAt[];
 };
 
-/** A place in the request's JSON, or in the text of a policy. */
+/** A place in the request's JSON, or in the text of a workflow or of a policy. */
 export type ErrorAt = { readonly detail: string } & (
   | { readonly pointer: string }
+  | { readonly line: number; readonly column: number }
   | { readonly bundle: string; readonly line: number; readonly column: number }
 );
 
@@ -62,5 +63,11 @@ export const refusalCodes = (...codes: readonly Refusal[]): ProblemCodes =>
 
 /** What every route may answer. */
 export const commonProblems: ProblemCodes = { "bad-request": 400, "invalid-request": 400, internal: 500, unavailable: 503 };
+export const notJson: Problem = {
+  status: 415,
+  code: "not-json",
+  detail: "send JSON, with the header `content-type: application/json`",
+};
+
 /** What every request with a body may be answered. */
 export const bodyProblems: ProblemCodes = { "bad-json": 400, "too-large": 413, "not-json": 415 };

@@ -1,10 +1,10 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
-import { type FastifyReply, fastify } from "fastify";
+import { type FastifyReply, type FastifyRequest, fastify } from "fastify";
 import { StoreError } from "../../store/store.ts";
 import type { Log } from "../../telemetry/log.ts";
 import { documentedRoutes } from "./document-routes.ts";
-import { badRequest, type Problem, problemBody, problemType } from "./problem.ts";
+import { badRequest, notJson, type Problem, problemBody, problemType } from "./problem.ts";
 import type { Answer, RestServices, Route } from "./route.ts";
 import { routes } from "./routes.ts";
 
@@ -16,6 +16,8 @@ export type RestApi = {
 /** Larger requests are refused. */
 export const bodyBytesMax = 2 ** 20;
 
+const yamlTypes = ["application/yaml", "application/x-yaml", "text/yaml"];
+
 /** Builds the REST API over the use cases of a server. It has no port of its own. */
 export async function createRestApi({ services, log }: { services: RestServices; log: Log }): Promise<RestApi> {
   const app = fastify({
@@ -25,10 +27,16 @@ export async function createRestApi({ services, log }: { services: RestServices;
   });
   const parseJson = app.getDefaultJsonParser("error", "error");
   app.removeAllContentTypeParsers();
+  const bodies = new WeakMap<FastifyRequest, string>();
   // A request without content may still say that it is JSON.
-  app.addContentTypeParser("application/json", { parseAs: "string" }, (request, body: string, done) =>
-    body === "" ? done(null, undefined) : parseJson(request, body, done),
-  );
+  app.addContentTypeParser("application/json", { parseAs: "string" }, (request, body: string, done) => {
+    bodies.set(request, body);
+    return body === "" ? done(null, undefined) : parseJson(request, body, done);
+  });
+  app.addContentTypeParser(yamlTypes, { parseAs: "string" }, (request, body: string, done) => {
+    bodies.set(request, body);
+    done(null, body);
+  });
   app.setNotFoundHandler((request, reply) =>
     sendProblem(reply, {
       status: 404,
@@ -45,8 +53,9 @@ export async function createRestApi({ services, log }: { services: RestServices;
     app.route({
       method,
       url: path,
-      handler: async ({ headers, params, query, body }, reply) => {
-        const answered = await answer({ headers, params, query, body }, services);
+      handler: async (request, reply) => {
+        const { headers, params, query, body } = request;
+        const answered = await answer({ headers, params, query, body, text: bodies.get(request) ?? "" }, services);
         return answered.ok ? send(reply, success, answered.value, log) : sendProblem(reply, answered.error);
       },
     });
@@ -58,6 +67,7 @@ export async function createRestApi({ services, log }: { services: RestServices;
 function send(reply: FastifyReply, success: Route["success"], answer: Answer, log: Log): FastifyReply {
   reply.status(success.status ?? 200).header("cache-control", "no-store");
   if ("mediaType" in success) reply.type(success.mediaType);
+  if ("nothing" in answer) return reply.send();
   if ("text" in answer) return reply.headers(answer.headers ?? {}).send(answer.text);
   if ("json" in answer) return reply.headers(answer.headers ?? {}).send(answer.json);
   const lines = Readable.from(answer.lines, { objectMode: false });
@@ -84,7 +94,7 @@ function problemOfError(error: unknown): Problem {
 const badJson = badRequest("bad-json", "the body is not JSON");
 const libraryProblems: { readonly [code: string]: Problem } = {
   FST_ERR_CTP_BODY_TOO_LARGE: { status: 413, code: "too-large", detail: `the body is larger than ${bodyBytesMax} bytes` },
-  FST_ERR_CTP_INVALID_MEDIA_TYPE: { status: 415, code: "not-json", detail: "send JSON, with the header `content-type: application/json`" },
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: notJson,
   FST_ERR_CTP_INVALID_JSON_BODY: badJson,
   FST_ERR_CTP_EMPTY_JSON_BODY: badJson,
 };

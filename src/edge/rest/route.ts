@@ -6,16 +6,17 @@ import { err, ok, type Result } from "../../base/result.ts";
 import type { Core } from "../../service/core.ts";
 import { PageTokenError } from "../../store/store.ts";
 import { answerOnce, idempotentCodes, type Repeatable } from "./idempotent.ts";
-import { badRequest, bodyProblems, commonProblems, type Problem, type ProblemCodes } from "./problem.ts";
+import { badRequest, bodyProblems, commonProblems, notJson, type Problem, type ProblemCodes } from "./problem.ts";
 
 /** What the routes need of the server. */
 export type RestServices = Pick<
   Core,
-  "approvals" | "audit" | "backtest" | "checkpoints" | "idempotency" | "kernel" | "policies" | "policyLimits"
+  "approvals" | "audit" | "backtest" | "checkpoints" | "idempotency" | "dag" | "kernel" | "policies" | "policyLimits"
 >;
 
 export type Answer<R = unknown> =
   | { readonly json: R; readonly headers?: { readonly etag: string } }
+  | { readonly nothing: true }
   /** Written as they come, as far as the reader keeps up. The name is for people who download it. */
   | { readonly lines: AsyncIterable<string>; readonly fileName: string }
   /** Of the route's media type. */
@@ -24,12 +25,15 @@ export type Answer<R = unknown> =
 export type Answered<R = unknown> = Result<Answer<R>, Problem>;
 
 /** What a request that is not refused is answered with. */
-export type Success<R = unknown> = {
-  /** 200 when nothing is said. */
-  readonly status?: 200 | 201 | 202;
-  /** Whether the answer has an `ETag`. */
-  readonly etag?: boolean;
-} & ({ readonly json: z.ZodMiniType<R> } | { readonly mediaType: string });
+export type Success<R = unknown> =
+  | ({
+      /** 200 when nothing is said. */
+      readonly status?: 200 | 201 | 202;
+      /** Whether the answer has an `ETag`. */
+      readonly etag?: boolean;
+    } & ({ readonly json: z.ZodMiniType<R> } | { readonly mediaType: string }))
+  /** There is nothing to say. */
+  | { readonly status: 204 };
 
 export type Route = {
   readonly method: "GET" | "POST" | "PUT" | "DELETE";
@@ -42,6 +46,8 @@ export type Route = {
   readonly body: z.ZodMiniType | null;
   /** Whether it heeds `Idempotency-Key`. */
   readonly idempotent: boolean;
+  /** Whether the body may be YAML in place of JSON. */
+  readonly yaml: boolean;
   readonly success: Success;
   /** Everything it may refuse with. */
   readonly problems: ProblemCodes;
@@ -54,6 +60,8 @@ export type RawRequest = {
   readonly params: unknown;
   readonly query: unknown;
   readonly body: unknown;
+  /** The body before anything has read it. */
+  readonly text: string;
 };
 
 type Asked<P, Q, B> = {
@@ -62,6 +70,7 @@ type Asked<P, Q, B> = {
   readonly params: P;
   readonly query: Q;
   readonly body: B;
+  readonly text: string;
 };
 
 const nothing = z.strictObject({});
@@ -80,6 +89,7 @@ export function route<P = object, Q = object, B = object, R = unknown>({
   params,
   query,
   body,
+  yaml = false,
   success,
   problems = {},
   idempotent = false,
@@ -91,6 +101,7 @@ export function route<P = object, Q = object, B = object, R = unknown>({
   readonly params?: z.ZodMiniType<P>;
   readonly query?: z.ZodMiniType<Q>;
   readonly body?: z.ZodMiniType<B>;
+  readonly yaml?: boolean;
   readonly success: Success<R>;
   /** What the handler refuses with; what every route may is added. */
   readonly problems?: ProblemCodes;
@@ -107,16 +118,19 @@ export function route<P = object, Q = object, B = object, R = unknown>({
     params: params ?? null,
     query: query ?? null,
     body: body ?? null,
+    yaml,
     success,
     idempotent,
     problems: { ...(idempotent ? idempotentCodes : {}), ...commonProblems, ...(method === "GET" ? {} : bodyProblems), ...problems },
-    answer: async ({ headers, ...raw }, services) => {
+    answer: async ({ headers, text, ...raw }, services) => {
+      if (!yaml && isYaml(headers)) return err(notJson);
       const parsed = z
         .object({ params: params ?? nothing, query: query ?? nothing, body: body ?? z.unknown() })
         .safeParse({ params: raw.params, query: raw.query, body: raw.body ?? {} });
       if (!parsed.success) return err(invalid(parsed.error.issues));
       // The schemas are those of the types, or let nothing pass where there is none.
-      const act = (requestId: string) => handle({ headers, requestId, ...(parsed.data as { params: P; query: Q; body: B }) }, services);
+      const act = (requestId: string) =>
+        handle({ headers, text, requestId, ...(parsed.data as { params: P; query: Q; body: B }) }, services);
       if (!idempotent) return act(randomUUID());
       return answerOnce(
         { route: `${method} ${path}`, headers, ...raw },
@@ -131,7 +145,7 @@ export function route<P = object, Q = object, B = object, R = unknown>({
   };
 }
 
-function invalid(issues: readonly z.core.$ZodIssue[]): Problem {
+export function invalid(issues: readonly z.core.$ZodIssue[]): Problem {
   const errors = issues.flatMap(({ path: [_, ...path], ...issue }) =>
     issue.code === "unrecognized_keys"
       ? issue.keys.map((key) => ({ detail: "there is no such field", pointer: pointerOf([...path, key]) }))
@@ -139,6 +153,8 @@ function invalid(issues: readonly z.core.$ZodIssue[]): Problem {
   );
   return { ...badRequest("invalid-request", errors.map(({ detail, pointer }) => `${pointer}: ${detail}`).join("; ")), errors };
 }
+
+export const isYaml = (headers: IncomingHttpHeaders): boolean => /^(application|text)\/(x-)?yaml\b/i.test(headers["content-type"] ?? "");
 
 const pointerOf = (path: readonly PropertyKey[]): string => `#/${path.map(String).join("/")}`;
 

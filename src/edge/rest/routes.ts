@@ -1,7 +1,10 @@
 import { backtestPolicy } from "./backtest-policy.ts";
 import { getBundleSnapshot, listBundleSnapshots } from "./bundle-snapshots.ts";
+import { cancelRun, cancelRunOfWorkflow } from "./cancel-run.ts";
 import { delegate } from "./delegate.ts";
 import { deleteBundle } from "./delete-bundle.ts";
+import { deleteRun } from "./delete-run.ts";
+import { deleteWorkflow } from "./delete-workflow.ts";
 import { diffPolicy } from "./diff-policy.ts";
 import { evaluatePolicy } from "./evaluate-policy.ts";
 import { explainPolicy } from "./explain-policy.ts";
@@ -9,22 +12,48 @@ import { exportAudit } from "./export-audit.ts";
 import { getApproval } from "./get-approval.ts";
 import { getBundle } from "./get-bundle.ts";
 import { getPolicySnapshot } from "./get-policy-snapshot.ts";
+import { getRun } from "./get-run.ts";
+import { getRunTimeline } from "./get-run-timeline.ts";
+import { getWorkflow } from "./get-workflow.ts";
 import { listApprovals } from "./list-approvals.ts";
 import { listAudit } from "./list-audit.ts";
 import { listBundles } from "./list-bundles.ts";
 import { listPolicyAudit } from "./list-policy-audit.ts";
 import { listPolicyLimits } from "./list-policy-limits.ts";
 import { listPolicySnapshots } from "./list-policy-snapshots.ts";
+import { listRuns, listRunsOfWorkflow } from "./list-runs.ts";
+import { listWorkflows } from "./list-workflows.ts";
 import { makeCheckpoint } from "./make-checkpoint.ts";
 import { publishPolicy, rollbackPolicy } from "./publish-policy.ts";
 import { putBundle } from "./put-bundle.ts";
+import { rerunRun } from "./rerun.ts";
 import type { Route } from "./route.ts";
+import { saveWorkflow } from "./save-workflow.ts";
+import { signalRun } from "./signal-run.ts";
 import { simulateBundle } from "./simulate-bundle.ts";
 import { simulatePolicy } from "./simulate-policy.ts";
+import { dryRunWorkflow, startRun } from "./start-run.ts";
+import { terminateRun } from "./terminate-run.ts";
 import { approve, reject } from "./vote.ts";
 import { withdraw } from "./withdraw.ts";
 
 export const routes: readonly Route[] = [
+  listWorkflows,
+  saveWorkflow,
+  getWorkflow,
+  deleteWorkflow,
+  dryRunWorkflow,
+  startRun,
+  listRunsOfWorkflow,
+  cancelRunOfWorkflow,
+  listRuns,
+  getRun,
+  getRunTimeline,
+  cancelRun,
+  terminateRun,
+  signalRun,
+  rerunRun,
+  deleteRun,
   listApprovals,
   getApproval,
   approve,

@@ -21,3 +21,9 @@ export const count = z.int().check(z.nonnegative());
 
 /** A page of a list. */
 export const pageOf = <S extends z.ZodMiniType>(item: S) => z.object({ items: listOf(item), next_cursor: textOrNull });
+
+/** Fields that may be left out. */
+export const optional = <F extends { readonly [name: string]: z.ZodMiniType }>(fields: F): { [N in keyof F]: z.ZodMiniOptional<F[N]> } =>
+  Object.fromEntries(Object.entries(fields).map(([name, schema]) => [name, z.optional(schema)])) as {
+    [N in keyof F]: z.ZodMiniOptional<F[N]>;
+  };

@@ -116,6 +116,7 @@ function startChild(wanted: WantedChild, { runId, definitionOf }: CommandScope):
     definition: definitionOf(workflowId),
     labels,
     triggeredBy: jobId,
+    idempotencyKey: null,
     rerunOf: null,
     rerunStep: null,
     parentRunId: runId,

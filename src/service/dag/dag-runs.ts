@@ -44,7 +44,7 @@ import { type RunRecord, runInput, runMemo, runStatusAttributes } from "./run-re
 import { headerOf } from "./step-activity.ts";
 
 export type DagRunRefusal =
-  | { readonly kind: "no-such-workflow" | "no-such-run" | "run-ended" | "idempotency-key-used" }
+  | { readonly kind: "no-such-workflow" | "no-such-run" | "run-ended" | "idempotency-key-used" | "bad-cursor" }
   | { readonly kind: "invalid-input" | "cannot-rerun" | "unreadable-run"; readonly message: string }
   | { readonly kind: "refused"; readonly refusal: Refusal };
 
@@ -81,7 +81,7 @@ export type DagRuns = {
   get(namespace: string, runId: string): Answer<ShownRun>;
   /** Lines `skip` and following, at most `limit`. A line never changes, nor does its number. */
   timeline(namespace: string, runId: string, page: { readonly skip: number; readonly limit: number }): Answer<readonly TimelineEvent[]>;
-  /** The newest first. Rejects with PageTokenError when `after` is no `next`. */
+  /** The newest first. Refused when `after` is no `next`. */
   list(namespace: string, page: ListRuns): Answer<{ readonly runs: readonly ListedRun[]; readonly next: string | null }>;
   /** Refused when the run has ended. */
   cancel(asker: Asker, runId: string, reason: string): Answer<void>;
@@ -168,7 +168,15 @@ export function createDagRuns(deps: {
     if (invalid !== null) return invalid;
     // INVARIANT: one key is one run id, so that the one place that keeps two runs from having one id keeps one key from starting two.
     const runId = idempotencyKey === null ? newId() : runIdOf([namespaceId, workflowId, rerunOf, idempotencyKey]);
-    const record: RunRecord = { definition: sha256, labels: start.labels, triggeredBy: by, rerunOf, rerunStep, parentRunId: null };
+    const record: RunRecord = {
+      definition: sha256,
+      labels: start.labels,
+      triggeredBy: by,
+      idempotencyKey,
+      rerunOf,
+      rerunStep,
+      parentRunId: null,
+    };
     const started = await requests.start(
       make(StartWorkflowExecutionRequest, {
         namespace,
@@ -257,7 +265,8 @@ export function createDagRuns(deps: {
       const nextPageToken = Buffer.from(after ?? "");
       const request = make(ListWorkflowExecutionsRequest, { namespace, pageSize: limit, nextPageToken, query: queryOf(page) });
       const listed = await requests.list(request, here());
-      if (!listed.ok) return refused(listed.error);
+      // The query is ours, so that only the cursor can be no good.
+      if (!listed.ok) return listed.error.kind === "invalid-argument" ? err({ kind: "bad-cursor" }) : refused(listed.error);
       const { executions, nextPageToken: next } = listed.value;
       return ok({ runs: executions.flatMap(listedRun), next: next.length === 0 ? null : Buffer.from(next).toString() });
     },

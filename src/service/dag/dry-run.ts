@@ -15,6 +15,7 @@ import { headerOf, placeOf } from "./step-activity.ts";
 export type DryRunStep = PlannedStep & {
   readonly taskQueue: string | null;
   readonly decision: Decision | null;
+  readonly compensationTaskQueue: string | null;
   readonly compensationDecision: Decision | null;
 };
 
@@ -35,13 +36,17 @@ export function planOf({ spec, key }: Definition, scope: Scope): Result<readonly
   return ok(
     planned.value.map((step) => ({
       ...step,
-      taskQueue: step.action?.kind === "activity" ? placeOf(step.action, scope.routeTopic).taskQueue : null,
+      taskQueue: taskQueueOf(step.action, scope.routeTopic),
+      compensationTaskQueue: taskQueueOf(step.compensation, scope.routeTopic),
       decision: step.action === null ? null : decisionOn(step.action, step.stepId, key.workflowId, scope),
       compensationDecision:
         step.compensation === null ? null : decisionOn(step.compensation, `${step.stepId}.compensate`, key.workflowId, scope),
     })),
   );
 }
+
+const taskQueueOf = (action: PlannedAction | null, routeTopic: RouteTopic): string | null =>
+  action?.kind === "activity" ? placeOf(action, routeTopic).taskQueue : null;
 
 const noRun = "dry-run";
 

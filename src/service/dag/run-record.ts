@@ -12,6 +12,7 @@ export type RunRecord = {
   readonly definition: string;
   readonly labels: { readonly [name: string]: string };
   readonly triggeredBy: string;
+  readonly idempotencyKey: string | null;
   /** The run, and the step, of which this one is another try. */
   readonly rerunOf: string | null;
   readonly rerunStep: string | null;

@@ -48,23 +48,29 @@ export const ledger: Scenario = async ({ address, quick, folder }) => {
 
   const writing: number[] = [];
   const appending: number[] = [];
+  const appendingCpu: number[] = [];
   const bodyBytes = write(0).body.length;
   let index = 0;
   for (let round = 0; round <= (quick ? 3 : 10); round++) {
     const commits = quick ? 20 : 60;
     let wroteMs = 0;
     let appendedMs = 0;
+    let cpuUs = 0;
     for (let commit = 0; commit < commits; commit++) {
       const begin = performance.now();
       const entries = Array.from({ length: entriesPerCommit }, () => write(index++));
       const written = performance.now();
+      const cpuBefore = process.cpuUsage();
       await store.commit(entries.map((entry) => changeOutsideRuns({ putDocuments: [], ledger: [entry] })));
       appendedMs += performance.now() - written;
+      const { user, system } = process.cpuUsage(cpuBefore);
+      cpuUs += user + system;
       wroteMs += written - begin;
     }
     if (round === 0) continue;
     writing.push((1_000 * wroteMs) / commits / entriesPerCommit);
     appending.push((1_000 * appendedMs) / commits / entriesPerCommit);
+    appendingCpu.push(cpuUs / commits / entriesPerCommit);
   }
   await store.close();
   const figures: Figure[] = [
@@ -76,6 +82,7 @@ export const ledger: Scenario = async ({ address, quick, folder }) => {
       budget: { atMost: budgetUs },
       note: `${entriesPerCommit} entries in a commit, its fsync included`,
     },
+    { name: "  CPU", unit: "µs", rounds: appendingCpu },
   ];
   return figures;
 };

@@ -12,13 +12,16 @@ import { beginRun, type StartMetadata } from "./start.ts";
 import { waitsToBegin } from "./start-gate.ts";
 import { scheduleWorkflowTask } from "./workflow-task.ts";
 
-/* What the policy's word does to the start of a workflow. Only starts by clients are decided here: later runs of a chain are the same workflow. */
+/*
+ * What the policy's word does to the start of a workflow. Starts by clients are decided here, and runs that follow as another workflow type
+ * or on another task queue; all others of a chain are the same workflow.
+ */
 
 /** The event that starts a run. */
 export const startedEventId = 1;
 
 /**
- * Opens the first run of a chain, as far as the policy permits: it may begin at once, or waits before its gate. Where the policy refuses,
+ * Opens a run, as far as the policy permits: it may begin at once, or waits before its gate. Where the policy refuses,
  * nothing is written, and the draft only stands for what was decided.
  */
 export function startAdmitted(
@@ -38,6 +41,18 @@ export function startAdmitted(
   else if (admission.caps?.startToClose)
     draft.core.startGate = make(StartGate, { policySnapshot: admission.snapshot, runtimeCap: admission.caps.startToClose });
   return { draft, refused: null };
+}
+
+/**
+ * Opens the next run of a chain as another workflow, as far as the policy permits. Where it refuses, that run fails at once: the former one
+ * has to end as its worker said, or it could not be replayed.
+ */
+export function openAnother({ key, context, userMetadata }: Draft, runId: string, asked: WorkflowExecutionStartedEventAttributes): Draft {
+  const { draft, refused } = startAdmitted({ ...key, runId }, asked, context, { userMetadata });
+  if (refused === null) return draft;
+  beginRun(draft, { ...asked, header: markedHeader(asked.header, refused.marks) }, { userMetadata });
+  refuseRun(draft, refused.failure);
+  return draft;
 }
 
 /** What the permission limits is written into the first event, where whatever follows in the chain takes it over. */

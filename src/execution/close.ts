@@ -10,11 +10,12 @@ import {
   WorkflowExecutionCompletedEventAttributes,
   type WorkflowExecutionContinuedAsNewEventAttributes,
   WorkflowExecutionFailedEventAttributes,
+  type WorkflowExecutionStartedEventAttributes,
   WorkflowExecutionTerminatedEventAttributes,
   WorkflowExecutionTimedOutEventAttributes,
 } from "../protocol/generated/temporal/api/history/v1/message.ts";
 import { nextCronTime } from "./cron.ts";
-import { type Draft, hasStartedWorkflowTask } from "./execution.ts";
+import { type Draft, hasStartedWorkflowTask, isRunning } from "./execution.ts";
 import { timeoutFailure } from "./failures.ts";
 import { appendEvent, type EventAttributes } from "./history.ts";
 import { decideRetry } from "./retry.ts";
@@ -78,16 +79,21 @@ export function terminateRun(draft: Draft, terminated: { reason: string; details
   });
 }
 
-export function continueRunAsNew(
-  draft: Draft,
-  command: { attributes: Omit<WorkflowExecutionContinuedAsNewEventAttributes, "newExecutionRunId">; continuation: Continuation },
-): void {
-  const newExecutionRunId = continueChain(draft, command.continuation);
+type ContinuedAsNew = {
+  readonly attributes: Omit<WorkflowExecutionContinuedAsNewEventAttributes, "newExecutionRunId">;
+  readonly continuation: Continuation;
+};
+
+/** `open` opens the next run where it is not just the same workflow again. */
+export function continueRunAsNew(draft: Draft, { attributes, continuation }: ContinuedAsNew, open: OpenSuccessor = openSuccessor): void {
+  const newExecutionRunId = continueChain(draft, continuation, open);
   closeRun(draft, {
     $case: "workflowExecutionContinuedAsNewEventAttributes",
-    value: { ...command.attributes, newExecutionRunId },
+    value: { ...attributes, newExecutionRunId },
   });
 }
+
+export type OpenSuccessor = (draft: Draft, runId: string, started: WorkflowExecutionStartedEventAttributes) => Draft;
 
 /** A worker that still holds the workflow task must learn that it is gone. What arrived meanwhile is written before the end. */
 function abandonWorkflowTask(draft: Draft): void {
@@ -149,13 +155,18 @@ function continueByCron(draft: Draft, carried: Pick<Continuation, "lastCompletio
   });
 }
 
-function continueChain(draft: Draft, continuation: Continuation): string {
+function continueChain(draft: Draft, continuation: Continuation, open: OpenSuccessor = openSuccessor): string {
   const runId = draft.context.newId();
-  const started = continuedAttributes(draft, runId, continuation);
-  draft.successor = startRun({ ...draft.key, runId }, started, draft.context, { userMetadata: draft.userMetadata });
-  draft.successor.core.startGate = gateOfNext(draft.core);
-  scheduleWorkflowTask(draft.successor);
+  draft.successor = open(draft, runId, continuedAttributes(draft, runId, continuation));
+  if (isRunning(draft.successor)) scheduleWorkflowTask(draft.successor);
   return runId;
+}
+
+/** The next run of the same workflow: what was decided on its start holds on. */
+function openSuccessor(draft: Draft, runId: string, started: WorkflowExecutionStartedEventAttributes): Draft {
+  const successor = startRun({ ...draft.key, runId }, started, draft.context, { userMetadata: draft.userMetadata });
+  successor.core.startGate = gateOfNext(draft.core);
+  return successor;
 }
 
 /** How long the next run of a chain has to wait so that runs follow each other at a distance of at least `intervalMin`. */

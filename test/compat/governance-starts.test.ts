@@ -9,7 +9,16 @@ import { statusWords } from "../../src/governance/approval/approval-entry.ts";
 import { ApprovalStatus } from "../../src/protocol/generated/holdfast/state/v1/governance.ts";
 import { governed } from "./governance-kit.ts";
 import { bundleOf, eventNamed, eventsOf, rejectionOf, setup, taskFailedCause, unique, until } from "./kit.ts";
-import { type Activities, chargeLocally, chargeProperly, growingOrder, note, order, raise } from "./workflows/governance-starts.ts";
+import {
+  type Activities,
+  chargeLocally,
+  chargeProperly,
+  disguised,
+  growingOrder,
+  note,
+  order,
+  raise,
+} from "./workflows/governance-starts.ts";
 
 // Starts of workflows that the policy decides, and local activities that it forbids, as published clients and workers see them.
 
@@ -156,6 +165,38 @@ describe("an allowed start", () => {
     const handle = await compat.start(growingOrder, { args: [{ amount: 50 }] });
     expect(await handle.result()).toBe("ordered 500");
     expect(await decisionsOn(handle.workflowId)).toEqual(["ALLOW any"]);
+  });
+});
+
+describe("a workflow that goes on as another one", () => {
+  const startDisguised = (amount: number) => compat.start(disguised, { args: [{ amount }] });
+
+  test("is decided as a start of that one", async () => {
+    const handle = await startDisguised(5);
+    expect(await handle.result()).toBe("ordered 5");
+    expect(await decisionsOn(handle.workflowId)).toEqual(["ALLOW any", "ALLOW any"]);
+    await replay(handle);
+  });
+
+  test("fails where that one is denied, and nothing of it begins", async () => {
+    const handle = await startDisguised(5000);
+    expect(await rejectionOf(handle.result())).toMatchObject({
+      cause: { type: "PolicyDenied", message: "nobody orders for more than 1000" },
+    });
+    expect(await eventsOf(compat.client.workflow.getHandle(handle.workflowId), 1)).toBe(
+      "1 WorkflowExecutionStarted, 2 WorkflowExecutionFailed",
+    );
+    expect(await decisionsOn(handle.workflowId)).toEqual(["ALLOW any", "DENY no-fortunes"]);
+    await replay(compat.client.workflow.getHandle(handle.workflowId, handle.firstExecutionRunId));
+  });
+
+  test("waits where that one needs an approval", async () => {
+    const handle = await startDisguised(500);
+    const approval = await server.approvalOf(handle);
+    expect(approval).toMatchObject({ workflowType: "order", ruleId: asks, requester: { id: "shop" } });
+    await server.vote(approval.id, "grant");
+    expect(await handle.result()).toBe("ordered 500");
+    expect(await decisionsOn(handle.workflowId)).toEqual(["ALLOW any", `REQUIRE_APPROVAL ${asks}`, `REQUIRE_APPROVAL ${asks}`]);
   });
 });
 

@@ -8,6 +8,7 @@ import { ContinueAsNewInitiator } from "../../protocol/generated/temporal/api/en
 import { WorkflowExecutionContinuedAsNewEventAttributes } from "../../protocol/generated/temporal/api/history/v1/message.ts";
 import { TaskQueue } from "../../protocol/generated/temporal/api/taskqueue/v1/message.ts";
 import { payloadsBytes } from "../activity.ts";
+import { openAnother } from "../admitted-start.ts";
 import { continueRunAsNew, minimalBackoff } from "../close.ts";
 import { continueAsNewIntervalMin } from "../limits.ts";
 import { retryPolicyProblem, withRetryDefaults } from "../retry.ts";
@@ -46,7 +47,7 @@ export const continueAsNewWorkflowExecution: HandleCommand<"continueAsNewWorkflo
   const workflowTaskTimeout = taskTimeout > 0 ? toProtoTime(taskTimeout) : started.workflowTaskTimeout;
   const searchAttributes =
     attributes.searchAttributes === undefined ? undefined : withTypes(attributes.searchAttributes, searchAttributeTypes);
-  continueRunAsNew(draft, {
+  const continued = {
     attributes: make(WorkflowExecutionContinuedAsNewEventAttributes, {
       workflowType,
       taskQueue,
@@ -81,6 +82,10 @@ export const continueAsNewWorkflowExecution: HandleCommand<"continueAsNewWorkflo
         searchAttributes,
       },
     },
-  });
+  };
+  // INVARIANT: what follows as another workflow, or elsewhere, is decided like any start of it.
+  const isAnother = workflowType?.name !== started.workflowType?.name || taskQueueName !== started.taskQueue?.name;
+  if (isAnother) continueRunAsNew(draft, continued, openAnother);
+  else continueRunAsNew(draft, continued);
   return ok(undefined);
 };

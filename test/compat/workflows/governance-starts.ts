@@ -1,4 +1,12 @@
-import { continueAsNew, defineSignal, defineUpdate, proxyActivities, proxyLocalActivities, setHandler } from "@temporalio/workflow";
+import {
+  continueAsNew,
+  defineSignal,
+  defineUpdate,
+  makeContinueAsNewFunc,
+  proxyActivities,
+  proxyLocalActivities,
+  setHandler,
+} from "@temporalio/workflow";
 
 export type Activities = { charge(order: Order): Promise<string> };
 export type Order = { readonly amount: number };
@@ -19,6 +27,11 @@ export async function order({ amount }: Order): Promise<string> {
 /** Goes on as a larger order, in runs of the same chain. */
 export async function growingOrder({ amount }: Order): Promise<string> {
   return amount > 100 ? `ordered ${amount}` : await continueAsNew<typeof growingOrder>({ amount: amount * 10 });
+}
+
+/** Goes on as another workflow. */
+export async function disguised(asked: Order): Promise<string> {
+  return await makeContinueAsNewFunc<typeof order>({ workflowType: "order" })(asked);
 }
 
 /** Charges in the workflow's own worker, which does not ask. */

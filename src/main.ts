@@ -103,7 +103,8 @@ async function start(config: Config): Promise<Holdfast> {
       limits: { receiveBytesMax: config.limits.grpcReceiveBytes, openPollsMax: config.limits.openPolls },
       ...(skipping === null ? {} : { testService: createTestServices(skipping) }),
     });
-    const api = async () => (await import("./edge/rest/rest.ts")).createRestApi({ services: core, log: log.child("api") });
+    const api = async () =>
+      (await import("./edge/rest/rest.ts")).createRestApi({ services: core, options: config.api, metrics, log: log.child("api") });
     const http =
       config.httpPort === null
         ? null

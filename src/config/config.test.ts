@@ -56,6 +56,7 @@ describe("values are read as people write them", () => {
     [{ namespaces: [{ name: "orders", retention: "48h" }] }, { namespaces: [{ name: "orders", retention: 172_800_000 }] }],
     [{ log: { level: "WARN" } }, { log: { level: "warn", format: "json" } }],
     [{ port: undefined }, { port: 7233 }],
+    [{ api: { requestsPerSecond: "off" } }, { api: { ...defaultConfig.api, requestsPerSecond: null } }],
     [{ notify: { allowPrivate: "true" } }, { notify: { ...defaultConfig.notify, allowPrivate: true } }],
     [{ notify: { allowPrivate: ["hooks.internal"] } }, { notify: { ...defaultConfig.notify, allowPrivate: ["hooks.internal"] } }],
   ])("%j", (values, expected) => {
@@ -82,6 +83,7 @@ describe("values are read as people write them", () => {
     ["HOLDFAST_NOTIFY_SIGNING_KEY", "s3cret", { notify: { signingKey: "s3cret" } }],
     ["HOLDFAST_POLICY_KEYS", "one.pem, two.pem", { policyKeys: ["one.pem", "two.pem"] }],
     ["HOLDFAST_CHECKPOINTS_INTERVAL", "15m", { checkpoints: { ...defaultConfig.checkpoints, interval: 900_000 } }],
+    ["HOLDFAST_API_ALLOWED_HOSTS", "holdfast, holdfast.example", { api: { allowedHosts: ["holdfast", "holdfast.example"] } }],
     ["HOLDFAST_NOTIFY_ALLOW_PRIVATE", "true", { notify: { allowPrivate: true } }],
     ["HOLDFAST_NOTIFY_ALLOW_PRIVATE", "hooks.internal, localhost", { notify: { allowPrivate: ["hooks.internal", "localhost"] } }],
     ["HOLDFAST_LONG_POLL_UPDATE", "5s", { longPoll: { ...defaultConfig.longPoll, update: 5_000 } }],

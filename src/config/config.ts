@@ -33,6 +33,7 @@ export type Config = {
   /** How often a page of what may stand still is looked at. */
   readonly reconcile: { readonly interval: DurationMs };
   readonly notify: NotifyConfig;
+  readonly api: ApiConfig;
   readonly http: HttpConfig;
   /** Task queues of the workers of topics, by patterns of topics such as `job.incident.*`; a topic without one is its own. */
   readonly routes: { readonly [topics: string]: string };
@@ -76,6 +77,16 @@ export type NotifyConfig = {
   readonly timeout: DurationMs;
 };
 
+/** Whom the HTTP API answers, and how often. */
+export type ApiConfig = {
+  /** Names under which it is asked, besides `localhost` and addresses; `*` is any. */
+  readonly allowedHosts: readonly string[];
+  /** Of one principal of a tenant, in the long run; null is without limit. */
+  readonly requestsPerSecond: number | null;
+  /** At once. */
+  readonly requestBurst: number;
+};
+
 /** Where the activity `holdfast.http` may reach. */
 export type HttpConfig = {
   /** Whether hosts may have addresses that are not public: all of them, none, or these. */
@@ -117,6 +128,7 @@ export const defaultConfig: Config = {
   reconcile: { interval: 15 * secondMs },
   approvals: { notify: null },
   notify: { channels: {}, signingKey: null, allowPrivate: false, timeout: 10 * secondMs },
+  api: { allowedHosts: [], requestsPerSecond: 2_000, requestBurst: 4_000 },
   http: { allowPrivate: false, timeout: 30 * secondMs },
   routes: {},
   log: { level: "info", format: "json" },
@@ -194,6 +206,8 @@ const boolean = setting("true or false", parseBoolean);
 const bytes = setting("a size such as 512KiB or 4MiB", parseBytes);
 const count = setting("a whole number above 0", parseCount);
 
+const countOrOff = setting("a whole number above 0, or `off`", (value) => (value === "off" || value === null ? null : parseCount(value)));
+
 const webhookUrl = setting("an http or https URL", (value) => {
   const url = filledText(value);
   return url !== undefined && URL.canParse(url) && /^https?:$/.test(new URL(url).protocol) ? url : undefined;
@@ -227,6 +241,11 @@ const schema = z.strictObject({
     signingKey: secretOrNull,
     allowPrivate: hosts,
     timeout: duration,
+  }),
+  api: z.strictObject({
+    allowedHosts: z.array(text("the name of a host"), { error: "expected a list of host names" }),
+    requestsPerSecond: countOrOff,
+    requestBurst: count,
   }),
   http: z.strictObject({ allowPrivate: hosts, timeout: duration }),
   routes: z.record(z.string(), text("a task queue"), { error: "expected a mapping of topics to task queues" }),
@@ -327,7 +346,7 @@ const valueAt = (config: Config, path: readonly string[]): unknown =>
 function printedValue(path: readonly string[], value: unknown): string {
   const [group, key = ""] = path;
   if (path.join(".") === "db") return withoutPassword(String(value));
-  if (group === "httpPort" && value === null) return "off";
+  if ((group === "httpPort" || key === "requestsPerSecond") && value === null) return "off";
   if (group === "notify") return printedNotify(key, value);
   if (
     typeof value === "number" &&

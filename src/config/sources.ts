@@ -73,7 +73,7 @@ function parsedVariable(path: readonly string[], value: string): unknown {
     .filter((item) => item !== "");
   if (path[0] === "searchAttributes") return searchAttributesFrom(items);
   if (path[0] === "namespaces") return namespacesFrom(items);
-  if (path[0] === "policy" || path[0] === "policyKeys") return items;
+  if (path[0] === "policy" || path[0] === "policyKeys" || path[1] === "allowedHosts") return items;
   if (path.join(".") === "notify.channels" || path[0] === "routes") return channelsFrom(items);
   if (path[1] === "allowPrivate") return value === "true" || value === "false" ? value : items;
   return value;

@@ -5,6 +5,10 @@ export type Metrics = {
   readonly rpcs: Counter<["method", "code"]>;
   /** Long polls count with the time that they waited. */
   readonly rpcSeconds: Histogram<["method"]>;
+  /** `route` is its pattern, `status` its class: `2xx`. */
+  readonly httpRequests: Counter<["method", "route", "status"]>;
+  /** Until the last byte of the answer. */
+  readonly httpRequestSeconds: Histogram<["route"]>;
   readonly commits: Counter;
   readonly commitSeconds: Histogram;
   /** Changes that shared one transaction and one fsync. */
@@ -66,6 +70,8 @@ export function createMetrics(): Metrics {
   return {
     rpcs: counter("holdfast_rpcs_total", "gRPC requests answered.", ["method", "code"]),
     rpcSeconds: histogram("holdfast_rpc_seconds", "Time to answer a gRPC request.", ["method"], latencyBounds),
+    httpRequests: counter("holdfast_http_requests_total", "Requests of the HTTP API.", ["method", "route", "status"]),
+    httpRequestSeconds: histogram("holdfast_http_request_seconds", "Time to answer a request of the HTTP API.", ["route"], latencyBounds),
     commits: counter("holdfast_commits_total", "Transactions committed to the store.", []),
     commitSeconds: histogram("holdfast_commit_seconds", "Time of one transaction, fsync included.", [], latencyBounds),
     commitChanges: histogram("holdfast_commit_changes", "Changes that shared one transaction.", [], groupBounds),

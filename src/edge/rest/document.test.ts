@@ -1,5 +1,6 @@
 import { generateKeyPairSync } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Validator } from "@seriousme/openapi-schema-validator";
@@ -249,6 +250,16 @@ describe("every status that the document has occurs", () => {
       await api.ask(method, path, { as: "ada", text: "a=b", headers: { "content-type": "text/plain" } });
       await api.ask(method, path, { as: "ada", text: " ".repeat(2 ** 20 + 1) });
     }
+    for (const { name, method } of operations) {
+      const [path, asked = {}] = given[name] ?? [""];
+      await api.ask(method, path, { ...asked, headers: { origin: "https://elsewhere.example" } });
+      expect(await askAs("elsewhere.example", method, path)).toBe(421);
+      answersSeen.add(`${name} 421`);
+    }
+    const slow = await openApi(undefined, { rest: { requestsPerSecond: 0.001, requestBurst: 1 } });
+    await slow.ask("GET", `${v1}/docs`);
+    for (const { name, method } of operations) await slow.ask(method, given[name]?.[0] ?? "");
+    await slow.close();
     const failing = await openApi();
     await failing.ask("POST", `${v1}/audit/checkpoint`, { as: "ada" });
     for (const error of [new Error("bug"), new StoreError("disk full")]) {
@@ -281,6 +292,16 @@ describe("every status that the document has occurs", () => {
     expect(missing).toEqual([]);
   });
 });
+
+/** With another `Host`, which `fetch` does not let a caller choose. */
+const askAs = (host: string, method: string, path: string): Promise<number | undefined> =>
+  new Promise((resolve, reject) => {
+    const sent = request(`${api.url}${path}`, { method, headers: { host } }, (response) => {
+      response.resume();
+      resolve(response.statusCode);
+    });
+    sent.on("error", reject).end();
+  });
 
 /** Mostly what the schema wants, sometimes anything. */
 const valuesOf = (schema: JsonSchema, depth = 0): fc.Arbitrary<unknown> => {

@@ -1,6 +1,8 @@
 import { STATUS_CODES } from "node:http";
 import type { ApprovalsRefusal } from "../../service/approvals.ts";
 import type { AuditRefusal } from "../../service/audit.ts";
+import { guardCodes } from "./guard.ts";
+import { rateLimitCodes } from "./rate-limit.ts";
 
 /** Why a request is not answered, as RFC 9457 has it. Programs match on `code`, which never changes; people read `detail`. */
 export type Problem = {
@@ -62,7 +64,14 @@ export const refusalCodes = (...codes: readonly Refusal[]): ProblemCodes =>
   Object.fromEntries(codes.map((code) => [code, refusals[code][0]]));
 
 /** What every route may answer. */
-export const commonProblems: ProblemCodes = { "bad-request": 400, "invalid-request": 400, internal: 500, unavailable: 503 };
+export const commonProblems: ProblemCodes = {
+  "bad-request": 400,
+  "invalid-request": 400,
+  internal: 500,
+  unavailable: 503,
+  ...guardCodes,
+  ...rateLimitCodes,
+};
 export const notJson: Problem = {
   status: 415,
   code: "not-json",

@@ -6,7 +6,9 @@ import { RegisterNamespaceRequest } from "../../protocol/generated/temporal/api/
 import { type HeldActivity, holdActivity } from "../../service/approvals.test-kit.ts";
 import { accepted, openCore, patient, type TestCore } from "../../service/service.test-kit.ts";
 import { silentLog } from "../../telemetry/log.ts";
+import { createMetrics } from "../../telemetry/metrics.ts";
 import { conform } from "./conform.test-kit.ts";
+import type { RestOptions } from "./hooks.ts";
 import { createRestApi } from "./rest.ts";
 
 // What the tests of this folder share: the API on a free port over a core in memory, and a worker that makes activities wait for approval.
@@ -31,8 +33,13 @@ export type Answered = {
 /** Tests look into answers without checking each step. */
 type Json = { readonly [key: string]: Json } & { readonly [index: number]: Json } & Iterable<Json>;
 
+const unlimitedRest: RestOptions = { allowedHosts: [], requestsPerSecond: null, requestBurst: 1 };
+
 /** Over the namespaces `default` and `other`; with a policy that nobody published, or none. */
-export async function openApi(policy?: string, options: Parameters<typeof openCore>[0] = {}): Promise<TestApi> {
+export async function openApi(
+  policy?: string,
+  options: Parameters<typeof openCore>[0] & { readonly rest?: Partial<RestOptions> } = {},
+): Promise<TestApi> {
   const core = await openCore(options);
   const day = { seconds: 86_400, nanos: 0 };
   accepted(
@@ -42,7 +49,12 @@ export async function openApi(policy?: string, options: Parameters<typeof openCo
     ),
   );
   if (policy !== undefined) core.kernel.enforce(snapshotFrom(policy));
-  const api = await createRestApi({ services: core, log: silentLog });
+  const api = await createRestApi({
+    services: core,
+    options: { ...unlimitedRest, ...options.rest },
+    metrics: createMetrics(),
+    log: silentLog,
+  });
   const server = createServer(api.handle);
   await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;

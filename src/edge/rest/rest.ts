@@ -3,7 +3,9 @@ import { Readable } from "node:stream";
 import { type FastifyReply, type FastifyRequest, fastify } from "fastify";
 import { StoreError } from "../../store/store.ts";
 import type { Log } from "../../telemetry/log.ts";
+import type { Metrics } from "../../telemetry/metrics.ts";
 import { documentedRoutes } from "./document-routes.ts";
+import { addHooks, type RestOptions } from "./hooks.ts";
 import { badRequest, notJson, type Problem, problemBody, problemType } from "./problem.ts";
 import type { Answer, RestServices, Route } from "./route.ts";
 import { routes } from "./routes.ts";
@@ -19,12 +21,23 @@ export const bodyBytesMax = 2 ** 20;
 const yamlTypes = ["application/yaml", "application/x-yaml", "text/yaml"];
 
 /** Builds the REST API over the use cases of a server. It has no port of its own. */
-export async function createRestApi({ services, log }: { services: RestServices; log: Log }): Promise<RestApi> {
+export async function createRestApi({
+  services,
+  options,
+  metrics,
+  log,
+}: {
+  services: RestServices;
+  options: RestOptions;
+  metrics: Metrics;
+  log: Log;
+}): Promise<RestApi> {
   const app = fastify({
     logger: false,
     bodyLimit: bodyBytesMax,
     frameworkErrors: (error, _, reply) => sendProblem(reply, problemOfError(error)),
   });
+  addHooks(app, { options, metrics, sendProblem });
   const parseJson = app.getDefaultJsonParser("error", "error");
   app.removeAllContentTypeParsers();
   const bodies = new WeakMap<FastifyRequest, string>();

@@ -4,7 +4,7 @@ import { defaultLimits } from "../src/execution/limits.ts";
 import type { Refusal } from "../src/protocol/refusal.ts";
 import { type Core, startCore } from "../src/service/core.ts";
 import type { Caller, Services } from "../src/service/services.ts";
-import type { Store } from "../src/store/store.ts";
+import type { Change, ChangeOutcome, Store } from "../src/store/store.ts";
 import { silentLog } from "../src/telemetry/log.ts";
 import { createMetrics } from "../src/telemetry/metrics.ts";
 import type { Random } from "./random.ts";
@@ -19,6 +19,8 @@ export class ConnectionLost extends Error {
 export type SimulatedServer = {
   /** One request over a connection that may break before or after the server acted. Refusals are answers. */
   call<K extends keyof Services>(name: K, request: Parameters<Services[K]>[0]): Promise<Awaited<ReturnType<Services[K]>>>;
+  /** The same for what is behind other edges: policies, approvals. */
+  ask<T>(request: (core: Core) => Promise<T>): Promise<T>;
   crash(): void;
   /** How many calls to the store and to the server there were so far: what does not grow for some turns is at rest. */
   readonly activity: number;
@@ -45,6 +47,8 @@ export async function startSimulatedServer(deps: {
   readonly time: VirtualTime;
   readonly random: Random;
   readonly dangers: Dangers;
+  /** Told of all that is written, in its order. */
+  readonly committed?: (changes: readonly Change[], outcomes: readonly ChangeOutcome[]) => void;
 }): Promise<SimulatedServer> {
   const { store, time, random, dangers } = deps;
   let activity = 0;
@@ -76,6 +80,7 @@ export async function startSimulatedServer(deps: {
         if (before) crash();
         else {
           const outcomes = await store.commit(changes);
+          deps.committed?.(changes, outcomes);
           if (!dies && owner.alive) return outcomes;
           if (dies) crash();
         }
@@ -118,28 +123,34 @@ export async function startSimulatedServer(deps: {
     time.at(time.now() + random.between(1, dangers.restartMsMax), () => void start());
   }
 
+  async function ask<T>(request: (core: Core, caller: Caller) => Promise<T>): Promise<T> {
+    activity++;
+    // It may die again before its callers learn that it is up.
+    do await up.raised;
+    while (!process.alive || process.core === null);
+    const owner = process;
+    const { core } = process;
+    const call = new AbortController();
+    owner.calls.add(call);
+    const broken = new Promise<never>((_, reject) => {
+      call.signal.addEventListener("abort", () => reject(new ConnectionLost("the server died")));
+    });
+    const caller: Caller = { clientName: "simulation", clientVersion: "1", deadline: null, signal: call.signal };
+    const answer = await Promise.race([request(core, caller), broken]).finally(() => owner.calls.delete(call));
+    activity++;
+    if (!calm && random.chance(dangers.lostAnswer)) throw new ConnectionLost("the answer was lost");
+    return answer;
+  }
+
   await start();
 
   return {
-    call: async (name, request) => {
-      activity++;
-      // It may die again before its callers learn that it is up.
-      do await up.raised;
-      while (!process.alive || process.core === null);
-      const owner = process;
-      const { core } = process;
-      const call = new AbortController();
-      owner.calls.add(call);
-      const broken = new Promise<never>((_, reject) => {
-        call.signal.addEventListener("abort", () => reject(new ConnectionLost("the server died")));
-      });
-      const caller: Caller = { clientName: "simulation", clientVersion: "1", deadline: null, signal: call.signal };
-      const use = core.services[name] as (request: unknown, caller: Caller) => Promise<Result<unknown, Refusal>>;
-      const answer = await Promise.race([use(request, caller), broken]).finally(() => owner.calls.delete(call));
-      activity++;
-      if (!calm && random.chance(dangers.lostAnswer)) throw new ConnectionLost("the answer was lost");
-      return answer as never;
-    },
+    call: (name, request) =>
+      ask((core, caller) => {
+        const use = core.services[name] as (request: unknown, caller: Caller) => Promise<Result<unknown, Refusal>>;
+        return use(request, caller) as never;
+      }),
+    ask,
     crash,
     get activity() {
       return activity;

@@ -3,15 +3,20 @@ import { minuteMs } from "../src/base/time.ts";
 import { openSqlite } from "../src/store/sqlite/sqlite.ts";
 import type { Store } from "../src/store/store.ts";
 import { runWorkflow } from "./client.ts";
+import { startPeople } from "./people.ts";
 import { seeded } from "./random.ts";
 import { type SimulatedServer, startSimulatedServer } from "./server.ts";
 import { createVirtualTime } from "./time.ts";
 import { drawOpen, same, verifyStore } from "./verify-store.ts";
+import { createWitness, type Seen } from "./witness.ts";
 import { type ActivityResult, startSimulatedWorker } from "./worker.ts";
 import { anyPlan, expectedAnswer, fromPayloads, type Plan } from "./workflow.ts";
 
 /** What came of one schedule, for whoever looks at whether it was a hard one. */
-export type Outcome = { readonly crashes: number; readonly runs: number; readonly events: number };
+export type Outcome = { readonly crashes: number; readonly runs: number; readonly events: number; readonly governed: Seen | null };
+
+/** Whether policies are in force in a schedule: in two of five. */
+const isGoverned = (seed: number): boolean => seed % 5 < 2;
 
 /** Virtual time after which a schedule that is not done has stalled. */
 const patienceMs = 60 * minuteMs;
@@ -35,10 +40,23 @@ export async function simulate(seed: number): Promise<Outcome> {
   const random = seeded(seed);
   const time = createVirtualTime();
   const store = await openSqlite({ path: ":memory:" });
+  let failure: unknown = null;
+  function fail(error: unknown): void {
+    failure ??= error;
+  }
+  const governed = isGoverned(seed);
+  const witness = governed ? createWitness({ now: time.now }) : null;
   const server = await startSimulatedServer({
     store,
     time,
     random,
+    committed: (changes, outcomes) => {
+      try {
+        witness?.committed(changes, outcomes);
+      } catch (error) {
+        fail(error);
+      }
+    },
     dangers: {
       crashAtCommit: random.pick([0, 0.01, 0.03, 0.1]),
       lostAnswer: random.pick([0, 0.02, 0.1]),
@@ -53,16 +71,13 @@ export async function simulate(seed: number): Promise<Outcome> {
     delayMsMax: random.pick([0, 20, 400]),
   };
   const workers = Array.from({ length: random.between(1, 3) }, (_, index) =>
-    startSimulatedWorker({ server, time, random, dangers, promises, name: `worker-${index}`, failed: fail }),
+    startSimulatedWorker({ server, time, random, dangers, promises, witness, name: `worker-${index}`, failed: fail }),
   );
 
   const ids = Array.from({ length: random.between(1, 4) }, (_, index) => `plan-${index}`);
-  const plans = new Map(ids.map((id) => [id, anyPlan(random, [ids[0] ?? "", ...ids])]));
+  const plans = new Map(ids.map((id) => [id, anyPlan(random, { workflowIds: [ids[0] ?? "", ...ids], governed })]));
   const results = new Map<string, Awaited<ReturnType<typeof runWorkflow>>>();
-  let failure: unknown = null;
-  function fail(error: unknown): void {
-    failure ??= error;
-  }
+  const stopPeople = witness === null ? () => {} : startPeople({ server, time, random, witness, failed: fail });
   for (const [id, plan] of plans) {
     runWorkflow({ server, time, random }, id, plan).then((result) => results.set(id, result), fail);
   }
@@ -82,7 +97,7 @@ export async function simulate(seed: number): Promise<Outcome> {
   }
   // What the last workflow told others may still be on its way.
   server.calm();
-  for (const stop of workers) stop();
+  for (const stop of [...workers, stopPeople]) stop();
   const calmFrom = time.now();
   while (failure === null && time.now() < calmFrom + minuteMs) {
     await settle(server);
@@ -91,8 +106,9 @@ export async function simulate(seed: number): Promise<Outcome> {
   await server.stop();
   if (failure !== null) throw failure;
   const outcome = await check(store, { plans, results, promises: promises.activityResults });
+  const seen = witness === null ? null : await witness.finish(store);
   await store.close();
-  return { ...outcome, crashes: server.crashes };
+  return { ...outcome, crashes: server.crashes, governed: seen };
 }
 
 async function check(
@@ -106,7 +122,7 @@ async function check(
     readonly results: ReadonlyMap<string, Awaited<ReturnType<typeof runWorkflow>>>;
     readonly promises: ReadonlyMap<string, string>;
   },
-): Promise<Omit<Outcome, "crashes">> {
+): Promise<Omit<Outcome, "crashes" | "governed">> {
   for (const [id, plan] of plans) same(`the answer of ${id}`, results.get(id)?.answer, expectedAnswer(plan));
   const runs = await verifyStore(store);
   const missing = new Map(promises);

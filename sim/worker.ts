@@ -23,6 +23,7 @@ import {
 import type { Random } from "./random.ts";
 import { ConnectionLost, type SimulatedServer } from "./server.ts";
 import type { VirtualTime } from "./time.ts";
+import type { Witness } from "./witness.ts";
 import { activityTimeoutMs, decideCommands, fromPayloads, toPayloads } from "./workflow.ts";
 
 export const taskQueue = "plans";
@@ -52,6 +53,8 @@ type Deps = {
   readonly random: Random;
   readonly dangers: WorkerDangers;
   readonly promises: Promises;
+  /** Null where no policy is in force. */
+  readonly witness: Pick<Witness, "received"> | null;
   readonly name: string;
   /** Told of what must not happen. */
   readonly failed: (error: unknown) => void;
@@ -233,6 +236,7 @@ async function pollActivityTask(self: Self): Promise<void> {
 async function act(self: Self, task: PollActivityTaskQueueResponse): Promise<void> {
   const { server, random, dangers, identity, promises } = self;
   const { taskToken } = task;
+  self.witness?.received(task);
   for (let beats = random.between(0, 2); beats > 0; beats--) {
     await takesTime(self);
     const beat = await server.call("recordActivityTaskHeartbeat", make(RecordActivityTaskHeartbeatRequest, { taskToken, identity }));

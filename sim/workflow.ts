@@ -15,6 +15,8 @@ export type Plan = {
   /** What former runs of the chain have done and seen. */
   readonly done: readonly string[];
   readonly signaled: readonly string[];
+  /** A policy may refuse what it wants to do; then it tries again after a while. */
+  readonly governed: boolean;
 };
 
 export type Step =
@@ -27,7 +29,16 @@ export type Step =
   | { readonly kind: "child"; readonly plan: Plan }
   /** Signals another workflow, which may be there or not. */
   | { readonly kind: "note"; readonly to: string }
-  | { readonly kind: "continue" };
+  | { readonly kind: "continue" }
+  /** Requests the cancellation of another workflow, which takes no notice. */
+  | { readonly kind: "revoke"; readonly of: string }
+  /** An activity that is asked to stop when a timer fires. */
+  | { readonly kind: "hurried"; readonly failures: number; readonly afterMs: number }
+  /** An activity that nobody waits for. */
+  | { readonly kind: "left"; readonly failures: number };
+
+const activityTypes = ["act", "pay", "ship"] as const;
+export type ActivityType = (typeof activityTypes)[number];
 
 /** What a workflow answers in the end: one word per step, in order, then the signals by name. */
 export type Answer = { readonly done: readonly string[]; readonly signaled: readonly string[] };
@@ -49,24 +60,33 @@ export const fromPayloads = (payloads: Payloads | undefined): unknown =>
 type Past = {
   plan: Plan;
   readonly scheduled: Map<number, string>;
-  readonly activities: Map<string, "scheduled" | "completed">;
+  readonly activities: Map<string, "scheduled" | "canceling" | "completed">;
   readonly timers: Map<string, "started" | "over">;
   readonly children: Map<string, string | null>;
   readonly notes: Map<number, string>;
   readonly noted: Map<string, "sent" | "answered">;
+  readonly revoked: Map<number, string>;
+  /** What the policy, or a limit that it set, has brought to an end. */
+  readonly refused: Set<string>;
   readonly signaled: string[];
 };
 
 function readPast(events: readonly HistoryEvent[]): Past {
   const past: Past = {
-    plan: { steps: [], signals: 0, done: [], signaled: [] },
+    plan: { steps: [], signals: 0, done: [], signaled: [], governed: false },
     scheduled: new Map(),
     activities: new Map(),
     timers: new Map(),
     children: new Map(),
     notes: new Map(),
     noted: new Map(),
+    revoked: new Map(),
+    refused: new Set(),
     signaled: [],
+  };
+  const refused = (id: string, event: string): void => {
+    if (!past.plan.governed) throw new Error(`${event} ends ${id}, which was to go on`);
+    past.refused.add(id);
   };
   for (const { eventId, attributes } of events) {
     switch (attributes?.$case) {
@@ -79,6 +99,9 @@ function readPast(events: readonly HistoryEvent[]): Past {
         break;
       case "activityTaskCompletedEventAttributes":
         past.activities.set(past.scheduled.get(attributes.value.scheduledEventId) ?? "", "completed");
+        break;
+      case "activityTaskCancelRequestedEventAttributes":
+        past.activities.set(past.scheduled.get(attributes.value.scheduledEventId) ?? "", "canceling");
         break;
       case "timerStartedEventAttributes":
         past.timers.set(attributes.value.timerId, "started");
@@ -104,10 +127,29 @@ function readPast(events: readonly HistoryEvent[]): Past {
       case "workflowExecutionSignaledEventAttributes":
         if (isFromClient(attributes.value.signalName)) past.signaled.push(attributes.value.signalName);
         break;
+      case "requestCancelExternalWorkflowExecutionInitiatedEventAttributes":
+        past.revoked.set(eventId, attributes.value.control);
+        past.noted.set(attributes.value.control, "sent");
+        break;
+      case "externalWorkflowExecutionCancelRequestedEventAttributes":
+      case "requestCancelExternalWorkflowExecutionFailedEventAttributes":
+        past.noted.set(past.revoked.get(attributes.value.initiatedEventId) ?? "", "answered");
+        break;
       case "activityTaskFailedEventAttributes":
       case "activityTaskTimedOutEventAttributes":
-      case "startChildWorkflowExecutionFailedEventAttributes":
-        throw new Error(`event ${eventId}, ${attributes.$case}, ends what was to go on`);
+      case "activityTaskCanceledEventAttributes": {
+        const id = past.scheduled.get(attributes.value.scheduledEventId) ?? "";
+        // One that was asked to stop may end as it likes.
+        if (past.activities.get(id) === "canceling") past.activities.set(id, "completed");
+        else refused(id, attributes.$case);
+        break;
+      }
+      case "childWorkflowExecutionFailedEventAttributes":
+      case "startChildWorkflowExecutionFailedEventAttributes": {
+        const child = "workflowId" in attributes.value ? attributes.value.workflowId : attributes.value.workflowExecution?.workflowId;
+        refused(child ?? "", attributes.$case);
+        break;
+      }
     }
   }
   return past;
@@ -125,11 +167,20 @@ export function decideCommands(workflowId: string, events: readonly HistoryEvent
   for (let index = done.length; index < plan.steps.length; index++) {
     const step = present(plan.steps[index], "step");
     if (step.kind === "continue") return [...decided, continueAsNew({ ...plan, done: [...done, `${index} continue`], signaled })];
-    const id = `${workflowId}/${index}`;
+    const id = tryOf(`${workflowId}/${index}`, past);
+    if (past.refused.has(id)) {
+      // What the policy refuses is tried again under another id.
+      if (past.timers.get(pauseAfter(id)) === undefined) decided.push(startTimer(pauseAfter(id), pauseMs));
+      return decided;
+    }
     // Done with the activity, the guard is not waited for.
     if (step.kind === "guarded" && past.activities.get(id) === "completed" && past.timers.get(id) === "started") {
       decided.push(cancelTimer(id));
       past.timers.set(id, "over");
+    }
+    if (step.kind === "left" && past.activities.get(id) === undefined) {
+      decided.push(scheduleActivity(id, step));
+      past.activities.set(id, "scheduled");
     }
     const wanted = wantedBy(step, id, past);
     if (wanted !== "done") return [...decided, ...wanted];
@@ -148,6 +199,18 @@ export function decideCommands(workflowId: string, events: readonly HistoryEvent
       },
     }),
   ];
+}
+
+/** How long to wait after something was refused. */
+const pauseMs = 4_000;
+const pauseAfter = (id: string): string => `${id}!`;
+
+/** The id under which a step is tried now: another one after each refusal and the pause that follows. */
+function tryOf(step: string, past: Past): string {
+  for (let tries = 0; ; tries++) {
+    const id = tries === 0 ? step : `${step}~${tries}`;
+    if (!past.refused.has(id) || past.timers.get(pauseAfter(id)) !== "over") return id;
+  }
 }
 
 /** The commands that a step still wants, which may be none while it waits, or that it is done. */
@@ -173,6 +236,16 @@ function wantedBy(step: Exclude<Step, { kind: "continue" }>, id: string, past: P
       const note = past.noted.get(id);
       return note === undefined ? [signalExternal(id, step.to)] : note === "answered" ? "done" : [];
     }
+    case "revoke": {
+      const revoked = past.noted.get(id);
+      return revoked === undefined ? [cancelExternal(id, step.of)] : revoked === "answered" ? "done" : [];
+    }
+    case "hurried":
+      if (activity === "completed") return "done";
+      if (activity === undefined) return [scheduleActivity(id, step), startTimer(id, step.afterMs)];
+      return timer === "over" && activity === "scheduled" ? [cancelActivity(past, id)] : [];
+    case "left":
+      return "done";
   }
 }
 
@@ -184,7 +257,7 @@ const retryAfterMs = 50;
 function scheduleActivity(activityId: string, { failures }: { readonly failures: number }): Command {
   const value = make(commands.ScheduleActivityTaskCommandAttributes, {
     activityId,
-    activityType: { name: "act" },
+    activityType: { name: typeOf(activityId) },
     input: toPayloads(failures),
     startToCloseTimeout: toProtoTime(activityTimeoutMs),
     heartbeatTimeout: toProtoTime(1_000),
@@ -192,6 +265,21 @@ function scheduleActivity(activityId: string, { failures }: { readonly failures:
     requestEagerExecution: failures === 0,
   });
   return make(Command, { attributes: { $case: "scheduleActivityTaskCommandAttributes", value } });
+}
+
+/** Which type an activity has, its id says. */
+const typeOf = (activityId: string): ActivityType =>
+  present(activityTypes[Number(/\d+(?=(~\d+)?$)/.exec(activityId)?.[0]) % activityTypes.length], "activity type");
+
+function cancelActivity(past: Past, activityId: string): Command {
+  const [scheduledEventId] = [...past.scheduled].find(([, id]) => id === activityId) ?? [0];
+  const value = make(commands.RequestCancelActivityTaskCommandAttributes, { scheduledEventId });
+  return make(Command, { attributes: { $case: "requestCancelActivityTaskCommandAttributes", value } });
+}
+
+function cancelExternal(control: string, workflowId: string): Command {
+  const value = make(commands.RequestCancelExternalWorkflowExecutionCommandAttributes, { workflowId, control });
+  return make(Command, { attributes: { $case: "requestCancelExternalWorkflowExecutionCommandAttributes", value } });
 }
 
 function startTimer(timerId: string, afterMs: number): Command {
@@ -232,21 +320,32 @@ function continueAsNew(plan: Plan): Command {
 export const taskTimeoutMs = 2_000;
 
 /** A plan of some steps by chance, with children that have fewer. */
-export function anyPlan(random: Random, workflowIds: readonly [string, ...string[]], depth = 0): Plan {
+export function anyPlan(
+  random: Random,
+  { workflowIds, governed }: { readonly workflowIds: readonly [string, ...string[]]; readonly governed: boolean },
+  depth = 0,
+): Plan {
   const failures = () => (random.chance(0.4) ? random.between(1, 5) : 0);
   const anyStep = (): Step => {
-    const kind = random.pick(["activity", "activity", "timer", "both", "guarded", "note", depth < 2 ? "child" : "timer", "continue"]);
+    const kind = random.pick([
+      ...(["activity", "activity", "timer", "both", "guarded", "note", depth < 2 ? "child" : "timer", "continue"] as const),
+      ...(governed ? (["revoke", "hurried", "left", "note", "activity"] as const) : []),
+    ]);
     switch (kind) {
       case "activity":
+      case "left":
         return { kind, failures: failures() };
       case "both":
+      case "hurried":
         return { kind, failures: failures(), afterMs: random.between(1, 500) };
       case "guarded":
         return { kind, failures: failures(), guardMs: random.between(10, 2_000) };
       case "child":
-        return { kind, plan: anyPlan(random, workflowIds, depth + 1) };
+        return { kind, plan: anyPlan(random, { workflowIds, governed }, depth + 1) };
       case "note":
         return { kind, to: random.pick(workflowIds) };
+      case "revoke":
+        return { kind, of: random.pick(workflowIds) };
       case "continue":
         return { kind };
       default:
@@ -254,5 +353,5 @@ export function anyPlan(random: Random, workflowIds: readonly [string, ...string
     }
   };
   const steps = Array.from({ length: random.between(depth === 0 ? 1 : 0, 4 - depth) }, anyStep);
-  return { steps, signals: depth === 0 ? random.between(0, 4) : 0, done: [], signaled: [] };
+  return { steps, signals: depth === 0 ? random.between(0, 4) : 0, done: [], signaled: [], governed };
 }

@@ -13,8 +13,8 @@ import { waitsToBegin } from "./start-gate.ts";
 import { scheduleWorkflowTask } from "./workflow-task.ts";
 
 /*
- * What the policy's word does to the start of a workflow. Starts by clients are decided here, and runs that follow as another workflow type
- * or on another task queue; all others of a chain are the same workflow.
+ * What the policy's word does to the start of a workflow. Starts by clients are decided here, children of other namespaces, and runs that
+ * follow as another workflow type or on another task queue; all others of a chain are the same workflow.
  */
 
 /** The event that starts a run. */
@@ -44,13 +44,18 @@ export function startAdmitted(
 }
 
 /**
- * Opens the next run of a chain as another workflow, as far as the policy permits. Where it refuses, that run fails at once: the former one
- * has to end as its worker said, or it could not be replayed.
+ * Opens a run that another one has asked for, as far as the policy permits. Where it refuses, the run fails at once, in its own history: what
+ * stands in the other one's cannot be changed without keeping it from being replayed.
  */
-export function openAnother({ key, context, userMetadata }: Draft, runId: string, asked: WorkflowExecutionStartedEventAttributes): Draft {
-  const { draft, refused } = startAdmitted({ ...key, runId }, asked, context, { userMetadata });
+export function openAdmitted(
+  key: RunKey,
+  asked: WorkflowExecutionStartedEventAttributes,
+  context: Context,
+  metadata: StartMetadata,
+): Draft {
+  const { draft, refused } = startAdmitted(key, asked, context, metadata);
   if (refused === null) return draft;
-  beginRun(draft, { ...asked, header: markedHeader(asked.header, refused.marks) }, { userMetadata });
+  beginRun(draft, { ...asked, header: markedHeader(asked.header, refused.marks) }, metadata);
   refuseRun(draft, refused.failure);
   return draft;
 }

@@ -1,5 +1,5 @@
 import { present } from "../base/assert.ts";
-
+import { openAdmitted } from "../execution/admitted-start.ts";
 import { cancelUnstartedChild, childClosed, childStarted, childStartFailed, childToStart } from "../execution/child.ts";
 import { terminateRun } from "../execution/close.ts";
 import { decide } from "../execution/decide.ts";
@@ -179,7 +179,9 @@ export function createEffects(deps: {
     const started = startedAttributes(key, { ...initiated, identity: parent.state.started.identity }, context);
     if (!started.ok) return null;
     const { workflowId, runId, namespaceId } = parent.key;
-    const draft = startRun(
+    // Another namespace has rules of its own about what starts there.
+    const open = key.namespaceId === namespaceId ? startRun : openAdmitted;
+    const draft = open(
       key,
       {
         ...started.value,
@@ -192,7 +194,7 @@ export function createEffects(deps: {
       context,
       { userMetadata: event.userMetadata },
     );
-    scheduleWorkflowTask(draft);
+    if (isRunning(draft)) scheduleWorkflowTask(draft);
     return draft;
   }
 

@@ -3,6 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { WorkflowHandle } from "@temporalio/client";
 import { defaultPayloadConverter } from "@temporalio/common";
+import { msToTs } from "@temporalio/common/lib/time";
+import { temporal } from "@temporalio/proto";
 import { Worker } from "@temporalio/worker";
 import { ChildWorkflowCancellationType, ParentClosePolicy } from "@temporalio/workflow";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -139,6 +141,41 @@ describe.each([
       expect(await exists(await childIdOf(handle))).toBe(false);
       expect((await handle.describe()).raw.pendingChildren ?? []).toEqual([]);
       await replay(handle);
+    });
+
+    test("of another namespace is decided by what is said of starts there", async () => {
+      server.enforce(`
+version: v1
+default_decision: allow
+rules:
+  - id: no-visitors
+    match: { tenants: [elsewhere], kinds: [workflow-start] }
+    decision: DENY
+    reason: nobody starts anything here
+`);
+      const { workflowService } = compat.client;
+      const namespaces = await workflowService.listNamespaces({});
+      if (!namespaces.namespaces.some(({ namespaceInfo }) => namespaceInfo?.name === "elsewhere"))
+        await workflowService.registerNamespace({
+          namespace: "elsewhere",
+          workflowExecutionRetentionPeriod: msToTs("1 day"),
+        });
+      const taskQueue = unique("by-hand");
+      const handle = await compat.client.workflow.start("any", { workflowId: unique("parent"), taskQueue });
+      const { taskToken } = await workflowService.pollWorkflowTaskQueue({ namespace: "default", taskQueue: { name: taskQueue } });
+      const startChildWorkflowExecutionCommandAttributes = {
+        namespace: "elsewhere",
+        workflowId: unique("visitor"),
+        workflowType: { name: "any" },
+      };
+      const commandType = temporal.api.enums.v1.CommandType.COMMAND_TYPE_START_CHILD_WORKFLOW_EXECUTION;
+      const commands = [{ commandType, startChildWorkflowExecutionCommandAttributes }];
+      await workflowService.respondWorkflowTaskCompleted({ namespace: "default", taskToken, commands });
+      const failed = await until(() => eventNamed(handle, "ChildWorkflowExecutionFailed").catch(() => null));
+      expect(failed.childWorkflowExecutionFailedEventAttributes).toMatchObject({
+        namespace: "elsewhere",
+        failure: { message: "nobody starts anything here", applicationFailureInfo: { type: "PolicyDenied", nonRetryable: true } },
+      });
     });
 
     test("that needs approval waits for it, over a restart of the server, and starts when it is granted", async () => {

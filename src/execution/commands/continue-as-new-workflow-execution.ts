@@ -8,8 +8,8 @@ import { ContinueAsNewInitiator } from "../../protocol/generated/temporal/api/en
 import { WorkflowExecutionContinuedAsNewEventAttributes } from "../../protocol/generated/temporal/api/history/v1/message.ts";
 import { TaskQueue } from "../../protocol/generated/temporal/api/taskqueue/v1/message.ts";
 import { payloadsBytes } from "../activity.ts";
-import { openAnother } from "../admitted-start.ts";
-import { continueRunAsNew, minimalBackoff } from "../close.ts";
+import { openAdmitted } from "../admitted-start.ts";
+import { continueRunAsNew, minimalBackoff, type OpenSuccessor } from "../close.ts";
 import { continueAsNewIntervalMin } from "../limits.ts";
 import { retryPolicyProblem, withRetryDefaults } from "../retry.ts";
 import { validateSearchAttributes, withTypes } from "../search-attributes.ts";
@@ -89,3 +89,6 @@ export const continueAsNewWorkflowExecution: HandleCommand<"continueAsNewWorkflo
   else continueRunAsNew(draft, continued);
   return ok(undefined);
 };
+
+const openAnother: OpenSuccessor = ({ key, context, userMetadata }, runId, started) =>
+  openAdmitted({ ...key, runId }, started, context, { userMetadata });

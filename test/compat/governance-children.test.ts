@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { WorkflowHandle } from "@temporalio/client";
 import { defaultPayloadConverter } from "@temporalio/common";
-import { msToTs } from "@temporalio/common/lib/time";
+import { msToTs } from "@temporalio/common/lib/time.js";
 import { temporal } from "@temporalio/proto";
 import { Worker } from "@temporalio/worker";
 import { ChildWorkflowCancellationType, ParentClosePolicy } from "@temporalio/workflow";

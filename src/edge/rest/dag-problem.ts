@@ -15,7 +15,7 @@ const refusals: { readonly [R in Known]: readonly [status: number, detail: strin
   busy: [503, "others are changing this at the same moment: try again"],
   "bad-cursor": [400, "`cursor` is not the `next_cursor` of a page of this list"],
   "run-ended": [409, "this run has ended"],
-  "idempotency-key-used": [409, "idempotency key already used: for something else than this request asks for"],
+  "idempotency-key-reused": [409, "idempotency key already used: it stands for another request, take a new one"],
   "invalid-input": [400, "the input is not what the workflow asks for"],
   "cannot-rerun": [400, "the run cannot be repeated from there"],
   "unreadable-run": [409, "this run cannot be read"],

@@ -4,12 +4,11 @@ import { err, type Result } from "../../base/result.ts";
 import { sha256Hex } from "../../base/sha256.ts";
 import type { Idempotency } from "../../service/idempotency.ts";
 import { headerOf } from "./header.ts";
-import { badRequest, type Problem, type ProblemCodes } from "./problem.ts";
+import { idempotencyKeyOf, keyCodes } from "./idempotency-key.ts";
+import type { Problem, ProblemCodes } from "./problem.ts";
 import { tenantOf } from "./tenant.ts";
 
-export const idempotentCodes: ProblemCodes = { "bad-idempotency-key": 400, "idempotency-key-reused": 409 };
-
-const lettersMax = 256;
+export const idempotentCodes: ProblemCodes = { ...keyCodes, "idempotency-key-reused": 409 };
 
 /** An answer of a route that may be asked again: JSON, as it is stored. */
 export type Repeatable = Result<{ readonly json: unknown; readonly headers?: { readonly etag: string } }, Problem>;
@@ -23,9 +22,10 @@ export async function answerOnce(
   { idempotency, newId }: { readonly idempotency: Idempotency; readonly newId: () => string },
   act: (requestId: string) => Promise<Repeatable>,
 ): Promise<Repeatable> {
-  const key = headerOf(headers, "idempotency-key") ?? headerOf(headers, "x-idempotency-key");
+  const read = idempotencyKeyOf(headers);
+  if (!read.ok) return read;
+  const key = read.value;
   if (key === null) return act(newId());
-  if (key.length > lettersMax) return err(badRequest("bad-idempotency-key", `\`Idempotency-Key\` has more than ${lettersMax} letters`));
   const who = ["x-principal-id", "x-principal-role", "x-principal-kind", "if-match"].map((name) => headerOf(headers, name));
   const fingerprint = sha256Hex(canonicalJson([asked, who]));
   const answer = await idempotency.once({ scope: [tenantOf(headers), route], key, fingerprint }, async (requestId) => {

@@ -23,7 +23,7 @@ export const rerunRun = route({
   problems: {
     ...startCodes,
     ...keyCodes,
-    ...dagCodes("no-such-run", "invalid-input", "cannot-rerun", "idempotency-key-used", "unreadable-run"),
+    ...dagCodes("no-such-run", "invalid-input", "cannot-rerun", "idempotency-key-reused", "unreadable-run"),
   },
   handle: async ({ headers, params: { id: runId }, body: { from_step, dry_run, input = null } }, { dag }) => {
     const key = idempotencyKeyOf(headers);

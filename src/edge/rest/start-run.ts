@@ -45,7 +45,7 @@ export const startRun = route({
   query: z.strictObject({ dry_run: z.optional(flag), org_id: z.optional(text), team_id: z.optional(text) }),
   body: z.unknown(),
   success: { json: z.object({ run_id: textOrNull, dry_run: z.optional(z.literal(true)), ...optional(dryRunFields) }) },
-  problems: { ...startCodes, ...keyCodes, ...dagCodes("no-such-workflow", "invalid-input", "idempotency-key-used") },
+  problems: { ...startCodes, ...keyCodes, ...dagCodes("no-such-workflow", "invalid-input", "idempotency-key-reused") },
   handle: async ({ headers, params: { id }, query: { dry_run }, body }, { dag }) => {
     const asked = envelopeIn(body);
     const idempotencyKey = idempotencyKeyOf(headers);

@@ -112,7 +112,7 @@ describe("a run", () => {
     const runId = await start({ input: { order: 7 } }, key);
     expect(await start({ input: { order: 7 } }, key)).toBe(runId);
     const other = await api.ask("POST", `${v1}/workflows/ship/runs`, { body: { input: { order: 8 } }, headers: key });
-    expect(other).toMatchObject({ status: 409, json: { code: "idempotency-key-used" } });
+    expect(other).toMatchObject({ status: 409, json: { code: "idempotency-key-reused" } });
   });
 
   test.each([

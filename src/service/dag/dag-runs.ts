@@ -44,7 +44,7 @@ import { type RunRecord, runInput, runMemo, runStatusAttributes } from "./run-re
 import { headerOf } from "./step-activity.ts";
 
 export type DagRunRefusal =
-  | { readonly kind: "no-such-workflow" | "no-such-run" | "run-ended" | "idempotency-key-used" | "bad-cursor" }
+  | { readonly kind: "no-such-workflow" | "no-such-run" | "run-ended" | "idempotency-key-reused" | "bad-cursor" }
   | { readonly kind: "invalid-input" | "cannot-rerun" | "unreadable-run"; readonly message: string }
   | { readonly kind: "refused"; readonly refusal: Refusal };
 
@@ -195,7 +195,7 @@ export function createDagRuns(deps: {
       here(),
     );
     if (started.ok) return ok({ runId });
-    return started.error.kind === "workflow-already-started" ? err({ kind: "idempotency-key-used" }) : refused(started.error);
+    return started.error.kind === "workflow-already-started" ? err({ kind: "idempotency-key-reused" }) : refused(started.error);
   }
 
   /** The run that is to be repeated, and what of it is kept. */

@@ -89,7 +89,7 @@ describe("idempotency", () => {
   test("the same key for something else is refused, another key is another run", async () => {
     await define(core, chain);
     const { runId } = agreed(await ask({ host: "web-1" }, "key-1"));
-    expect(await ask({ host: "web-2" }, "key-1")).toEqual({ ok: false, error: { kind: "idempotency-key-used" } });
+    expect(await ask({ host: "web-2" }, "key-1")).toEqual({ ok: false, error: { kind: "idempotency-key-reused" } });
     expect(agreed(await ask({ host: "web-1" }, "key-2")).runId).not.toBe(runId);
   });
 });

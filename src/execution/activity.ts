@@ -86,7 +86,7 @@ export function completeActivity(
     bytes > draft.context.limits.blobSizeError
       ? applicationFailure("Complete result exceeds size limit.", "")
       : activity.outputCap > 0 && bytes > activity.outputCap
-        ? outputDenied(activity, bytes)
+        ? denyOutput(draft, activity, bytes)
         : null;
   if (tooLarge !== null) {
     closeStarted(draft, activity, failed(activity, tooLarge, RetryState.NON_RETRYABLE_FAILURE, answer.identity));
@@ -103,13 +103,12 @@ export function completeActivity(
   });
 }
 
-const outputDenied = ({ outputCap, outputCapRule, policySnapshot }: PendingActivity, bytes: number): Failure =>
-  denialFailure({
-    rule: outputCapRule === "" ? null : outputCapRule,
-    reason: `the result has ${bytes} bytes, and at most ${outputCap} are permitted`,
-    snapshot: policySnapshot,
-    remediations: [],
-  });
+function denyOutput(draft: Draft, activity: PendingActivity, bytes: number): Failure {
+  const { outputCap, outputCapRule, policySnapshot } = activity;
+  const reason = `the result has ${bytes} bytes, and at most ${outputCap} are permitted`;
+  draft.refusedResults.push({ activity, reason });
+  return denialFailure({ rule: outputCapRule === "" ? null : outputCapRule, reason, snapshot: policySnapshot, remediations: [] });
+}
 
 /** Ends the started attempt with a failure: either another attempt follows after a backoff, or the activity has failed. */
 export function failActivity(

@@ -122,6 +122,8 @@ export type Draft = {
   readonly refused: { readonly eventId: number; readonly failure: Failure }[];
   /** Actions that the policy held in this transition, by the event that scheduled or initiated them. */
   readonly held: { readonly eventId: number; readonly hold: Hold }[];
+  /** Results that were larger than the policy permits: they are dropped, and their activities fail. */
+  readonly refusedResults: { readonly activity: PendingActivity; readonly reason: string }[];
   /** Updates that this transition rejected, with the failure their callers get. */
   readonly rejections: Map<string, Failure>;
   /** Visibility-relevant facts changed. */
@@ -172,6 +174,7 @@ export function openDraft(state: MutableState, context: Context): Draft {
     effects: [],
     refused: [],
     held: [],
+    refusedResults: [],
     rejections: new Map(),
     visibilityChanged: false,
     successor: null,

@@ -22,7 +22,7 @@ export type Noted = { readonly approvals: readonly ApprovalWrite[]; readonly led
 /** Decides actions by the policy snapshot in force. */
 export type SafetyKernel = {
   readonly admit: Admit;
-  /** What has been decided on this draft's actions so far. */
+  /** What has been decided on this draft's actions so far, and what of their results was refused. */
   noted(draft: Draft): Noted;
   /** Decides an action without any effect, by the snapshot in force. */
   decide(wanted: WantedAction, draft: Draft): Gated & { readonly jobHash: string };
@@ -137,7 +137,11 @@ export function createSafetyKernel(deps: {
 
   return {
     admit,
-    noted: (draft) => notes.get(draft) ?? nothingNoted,
+    noted: (draft) => {
+      const note = notes.get(draft) ?? nothingNoted;
+      if (draft.refusedResults.length === 0) return note;
+      return { ...note, ledger: [...note.ledger, ...draft.refusedResults.map((refused) => refusalEntry(draft, refused))] };
+    },
     decide: judge,
     needsDecision: ({ policySnapshot, attempt, decidedAttempt }) =>
       policySnapshot !== snapshot.hash || (decidedAttempt !== attempt && snapshot.unpublished?.effect !== "ALLOW"),
@@ -148,6 +152,26 @@ export function createSafetyKernel(deps: {
     },
   };
 }
+
+/** That a result was dropped: its activity had been permitted, so no decision says it. */
+const refusalEntry = ({ key, context, started }: Draft, { activity, reason }: Draft["refusedResults"][number]): LedgerEntry => ({
+  namespaceId: key.namespaceId,
+  at: context.now,
+  kind: "refusal",
+  runId: key.runId,
+  body: canonicalBytes({
+    refused: "result",
+    rule: activity.outputCapRule === "" ? null : activity.outputCapRule,
+    reason,
+    snapshot: activity.policySnapshot,
+    name: activity.activityType,
+    workflow_type: started.workflowType?.name ?? "",
+    workflow_id: key.workflowId,
+    action_id: activity.activityId,
+    task_queue: activity.taskQueue,
+    attempt: activity.attempt,
+  }),
+});
 
 /** More attempts than the policy now permits may have been made before it said so. */
 function withinAttempts(decision: Decision, attempt: number): Decision {

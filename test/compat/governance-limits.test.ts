@@ -302,6 +302,7 @@ describe("how large", () => {
       message: expect.stringMatching(/^the result has 4\d\d bytes, and at most 300 are permitted$/),
       details: { rule: "small-things" },
     });
+    expect((await server.recordOf(handle.workflowId)).at(-1)).toBe("refusal small-things");
     const small = await compat.start(tryActivity, { args: ["greet", [20]] });
     expect(await small.result()).toBe("x".repeat(20));
   });

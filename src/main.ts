@@ -8,6 +8,7 @@ import { IndexedValueType } from "./protocol/generated/temporal/api/enums/v1/com
 import { readCheckpointOptions } from "./service/checkpoint-options.ts";
 import { createSystemClock } from "./service/clock.ts";
 import { startCore } from "./service/core.ts";
+import { watchHost } from "./service/doctor/host.ts";
 import { readSigning } from "./service/policy/signing.ts";
 import { createSkippingClock } from "./service/skipping-clock.ts";
 import { createTestServices } from "./service/test-service.ts";
@@ -70,7 +71,7 @@ async function start(config: Config): Promise<Holdfast> {
     requirePolicy: config.requirePolicy,
     policy: { files: config.policy, signing: signing.value },
     // A clock that skips time is ahead of whatever is due, and catches up by itself.
-    ...(skipping === null ? { reconcile: config.reconcile } : {}),
+    ...(skipping === null ? { reconcile: config.reconcile, host: watchHost(config.db) } : {}),
     ...(checkpoints.value === null ? {} : { checkpoints: checkpoints.value }),
     http: config.http,
     routes: config.routes,

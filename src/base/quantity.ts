@@ -57,3 +57,32 @@ export const formatBytes = (bytes: number): string =>
     ["KiB", 2 ** 10],
     ["B", 1],
   ]);
+
+/** For people, to two digits or so: `35s`, `1h 5m`, `12d`. Does not read back. */
+export function roughDuration(ms: DurationMs): string {
+  const units = [
+    ["d", dayMs],
+    ["h", hourMs],
+    ["m", minuteMs],
+    ["s", secondMs],
+  ] as const;
+  const index = units.findIndex(([, unit]) => ms >= unit);
+  const [largestUnit, next] = [units[index], units[index + 1]];
+  if (largestUnit === undefined) return `${Math.max(0, Math.round(ms))}ms`;
+  const count = Math.floor(ms / largestUnit[1]);
+  const rest = next === undefined || count >= 10 ? 0 : Math.floor((ms % largestUnit[1]) / next[1]);
+  return `${count}${largestUnit[0]}${next === undefined || rest === 0 ? "" : ` ${rest}${next[0]}`}`;
+}
+
+/** The same for sizes: `1.5 GiB`. */
+export function roughBytes(bytes: number): string {
+  const [name, unit] = (
+    [
+      ["TiB", 2 ** 40],
+      ["GiB", 2 ** 30],
+      ["MiB", 2 ** 20],
+      ["KiB", 2 ** 10],
+    ] as const
+  ).find(([, of]) => bytes >= of) ?? ["B", 1];
+  return `${Number((bytes / unit).toPrecision(3))} ${name}`;
+}

@@ -12,10 +12,12 @@ export type ApiOptions = {
 
 const addressDefault = "127.0.0.1:8081";
 
+/** For what is of the whole server. */
+export const addAddressOption = (command: Command): Command =>
+  command.option("--address <host:port>", `HTTP port of the server (or ${addressVariable}; default ${addressDefault})`);
+
 export const addApiOptions = (command: Command): Command =>
-  command
-    .option("--address <host:port>", `HTTP port of the server (or ${addressVariable}; default ${addressDefault})`)
-    .option("--namespace <name>", "namespace to look into", "default");
+  addAddressOption(command).option("--namespace <name>", "namespace to look into", "default");
 
 export type ApiRequest = { readonly method: "GET" | "POST"; readonly path: string; readonly body?: object };
 

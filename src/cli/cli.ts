@@ -3,6 +3,7 @@ import { addApprovalCommand } from "./approval.ts";
 import { addAuditCommand } from "./audit.ts";
 import { type CliContext, exitCodes, type Finish, UsageError } from "./context.ts";
 import { addDevCommand } from "./dev.ts";
+import { addDoctorCommand } from "./doctor.ts";
 import { addPolicyCommand } from "./policy.ts";
 import { addServerCommand } from "./server.ts";
 import { addTestServerCommand } from "./test-server.ts";
@@ -49,6 +50,7 @@ Start here:
   holdfast policy test FILE             check a policy, without a server
   holdfast approval list                what waits for people, on a running server
   holdfast audit list                   who decided what
+  holdfast doctor                       what is stuck on a running server, and why
 
 Every setting of a server can be given in a file (--config), as HOLDFAST_* in the environment, or as a flag; the later wins.
 
@@ -59,6 +61,7 @@ Exit codes: 0 success, 1 failure, 2 wrong usage or configuration.`,
   addPolicyCommand(holdfast, context, finish);
   addApprovalCommand(holdfast, context, finish);
   addAuditCommand(holdfast, context, finish);
+  addDoctorCommand(holdfast, context, finish);
   addVersionCommand(holdfast, context);
   addTestServerCommand(holdfast, context, finish);
   return holdfast;

@@ -43,6 +43,8 @@ import { createRoutes } from "./dag/routes.ts";
 import { deleteWorkflowExecution } from "./delete-workflow-execution.ts";
 import { describeWorkflowExecution } from "./describe-workflow-execution.ts";
 import { createDispatch, type InlineWorker, readEvent } from "./dispatch.ts";
+import { createDoctor, type Doctor } from "./doctor/doctor.ts";
+import type { Host } from "./doctor/host.ts";
 import { createEffects } from "./effects.ts";
 import type { Engine, LongPoll } from "./engine.ts";
 import { getWorkflowExecutionHistory, getWorkflowExecutionHistoryReverse } from "./get-workflow-execution-history.ts";
@@ -125,6 +127,8 @@ export type CoreOptions = {
   readonly routes?: { readonly [topics: string]: string };
   /** How often what stands still is looked for; without it only when somebody asks. */
   readonly reconcile?: { readonly interval: DurationMs };
+  /** The machine, for whoever asks what is wrong. */
+  readonly host?: Host;
   /** Told after each commit. */
   readonly onCommit?: () => void;
 };
@@ -144,6 +148,8 @@ export type Core = {
   readonly idempotency: Idempotency;
   readonly checkpoints: Checkpoints;
   readonly reconciler: Reconciler;
+  /** Says what is stuck and why. */
+  readonly doctor: Doctor;
   readonly backtest: Backtest;
   /** Declarative workflows and their runs. */
   readonly dag: Dag;
@@ -374,6 +380,21 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     deadLetters,
     leases: createLeases({ namespaces, services }),
     reconciler,
+    doctor: createDoctor({
+      store,
+      clock,
+      log: log.child("doctor"),
+      namespaces,
+      matching,
+      transfer,
+      reconciler,
+      policyLimits,
+      runs,
+      policy: () => publisher.current,
+      snapshot: kernel.snapshot,
+      checkpointInterval: options.checkpoints?.interval ?? null,
+      host: options.host ?? null,
+    }),
     kernel,
     record: (entry) => runs.submit([], { ledger: [entry] }),
     approvals: createApprovals({ store, clock, runs, namespaces, kernel }),

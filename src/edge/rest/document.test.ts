@@ -165,6 +165,8 @@ describe("every status that the document has occurs", () => {
     "GET /api/v1/audit": [`${v1}/audit`],
     "GET /api/v1/audit/export": [`${v1}/audit/export`],
     "POST /api/v1/audit/checkpoint": [`${v1}/audit/checkpoint`, { as: "ada" }],
+    "GET /api/v1/status": [`${v1}/status`],
+    "GET /api/v1/doctor": [`${v1}/doctor`],
     "GET /api/v1/openapi.json": [`${v1}/openapi.json`],
     "GET /api/v1/openapi.yaml": [`${v1}/openapi.yaml`],
     "GET /api/v1/docs": [`${v1}/docs`],
@@ -269,7 +271,7 @@ describe("every status that the document has occurs", () => {
         },
         configurable: true,
       };
-      for (const key of ["approvals", "audit", "backtest", "checkpoints", "dag", "policies", "policyLimits", "kernel"])
+      for (const key of ["approvals", "audit", "backtest", "checkpoints", "dag", "doctor", "policies", "policyLimits", "kernel"])
         Object.defineProperty(failing.core, key, broken);
       for (const { name, method } of operations) {
         const [path, asked] = given[name] ?? [""];

@@ -11,7 +11,7 @@ import { badRequest, bodyProblems, commonProblems, notJson, type Problem, type P
 /** What the routes need of the server. */
 export type RestServices = Pick<
   Core,
-  "approvals" | "audit" | "backtest" | "checkpoints" | "idempotency" | "dag" | "kernel" | "policies" | "policyLimits"
+  "audit" | "backtest" | "checkpoints" | "dag" | "doctor" | "idempotency" | "kernel" | "policies" | "policyLimits" | "approvals"
 >;
 
 export type Answer<R = unknown> =

@@ -11,9 +11,11 @@ import { explainPolicy } from "./explain-policy.ts";
 import { exportAudit } from "./export-audit.ts";
 import { getApproval } from "./get-approval.ts";
 import { getBundle } from "./get-bundle.ts";
+import { getDoctor } from "./get-doctor.ts";
 import { getPolicySnapshot } from "./get-policy-snapshot.ts";
 import { getRun } from "./get-run.ts";
 import { getRunTimeline } from "./get-run-timeline.ts";
+import { getStatus } from "./get-status.ts";
 import { getWorkflow } from "./get-workflow.ts";
 import { listApprovals } from "./list-approvals.ts";
 import { listAudit } from "./list-audit.ts";
@@ -81,4 +83,6 @@ export const routes: readonly Route[] = [
   listAudit,
   exportAudit,
   makeCheckpoint,
+  getStatus,
+  getDoctor,
 ];

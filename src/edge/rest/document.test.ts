@@ -85,6 +85,7 @@ type Example = readonly [path: string, asked?: Asked];
 const v1 = "/api/v1";
 const deny = `rules:
   - { id: no, match: { topic: a }, decision: deny }
+  - { id: no-jobs, match: { topic: job.denied }, decision: deny, remediations: [{ id: other, replacement_topic: job.other }] }
   - { id: no-runs, match: { topics: [workflow.waits], labels: { denied: "yes" } }, decision: deny }
 `;
 const yaml = { "content-type": "application/yaml" };
@@ -101,6 +102,20 @@ describe("every status that the document has occurs", () => {
   let waiting: string;
   let inForce: string;
   let runs: readonly string[];
+  let job: string;
+  let dead: readonly string[];
+  let leases: readonly string[];
+  const submitted = async (topic: string): Promise<string> =>
+    String((await api.ask("POST", `${v1}/jobs`, { body: { topic, input: 1 } })).json.job_id);
+  const denied = async (): Promise<string> => {
+    const id = await submitted("job.denied");
+    while (String((await api.ask("GET", `${v1}/jobs/${id}`)).json.state) !== "DENIED");
+    return id;
+  };
+  const leased = async (): Promise<string> => {
+    await submitted("job.leased");
+    return String((await api.ask("POST", `${v1}/workers/lease`, { body: { task_queue: "job.leased" } })).json.lease);
+  };
   const runWaits = async (labels = {}): Promise<string> =>
     String((await api.ask("POST", `${v1}/workflows/waits/runs`, { body: { input: { order: 1 }, labels } })).json.run_id);
   beforeAll(async () => {
@@ -118,10 +133,31 @@ describe("every status that the document has occurs", () => {
     await api.ask("PUT", `${v1}/policy/bundles/mine`, { as: "ada", body: { content: deny } });
     await api.ask("POST", `${v1}/policy/publish`, { as: "ada", body: {} });
     inForce = api.core.kernel.snapshot().hash;
+    job = await submitted("job.waits");
+    dead = [await denied(), await denied(), await denied(), await denied()];
+    leases = [await leased(), await leased(), await leased()];
+    await api.ask("POST", `${v1}/workers/lease`, { body: { task_queue: "empty", wait_ms: 0 } });
+    await api.ask("POST", `${v1}/jobs`, { body: { prompt: "x" }, headers: key });
   });
 
   /** A request of each operation that is not refused, in an order in which they can be asked. */
   const examples = (): { readonly [operation: string]: Example } => ({
+    "POST /api/v1/jobs": [`${v1}/jobs`, { body: { topic: "job.leased", input: 1 } }],
+    "GET /api/v1/jobs": [`${v1}/jobs`],
+    "GET /api/v1/jobs/{id}": [`${v1}/jobs/${job}`],
+    "GET /api/v1/jobs/{id}/decisions": [`${v1}/jobs/${job}/decisions`],
+    "POST /api/v1/jobs/{id}/cancel": [`${v1}/jobs/${job}/cancel`],
+    "POST /api/v1/jobs/{id}/remediate": [`${v1}/jobs/${dead[0]}/remediate`, { body: {} }],
+    "GET /api/v1/dlq": [`${v1}/dlq`],
+    "GET /api/v1/dlq/page": [`${v1}/dlq/page?limit=1`],
+    "GET /api/v1/dlq/{job_id}": [`${v1}/dlq/${dead[0]}`],
+    "POST /api/v1/dlq/{job_id}/retry": [`${v1}/dlq/${dead[1]}/retry`],
+    "DELETE /api/v1/dlq/{job_id}": [`${v1}/dlq/${dead[2]}`],
+    "POST /api/v1/dlq/retry": [`${v1}/dlq/retry?topic=job.none`],
+    "POST /api/v1/dlq/delete": [`${v1}/dlq/delete?topic=job.none`],
+    "POST /api/v1/workers/lease": [`${v1}/workers/lease`, { body: { task_queue: "job.leased" } }],
+    "POST /api/v1/workers/heartbeat": [`${v1}/workers/heartbeat`, { body: { lease: leases[0] } }],
+    "POST /api/v1/workers/complete": [`${v1}/workers/complete`, { body: { lease: leases[1], result: 1 } }],
     "POST /api/v1/workflows": [`${v1}/workflows`, { text: waits, headers: yaml }],
     "GET /api/v1/workflows": [`${v1}/workflows`],
     "GET /api/v1/workflows/{id}": [`${v1}/workflows/waits`],
@@ -174,6 +210,20 @@ describe("every status that the document has occurs", () => {
 
   /** What is refused for a reason of its own. */
   const refused = (): readonly (readonly [method: string, ...Example])[] => [
+    ["POST", `${v1}/jobs`, { body: { prompt: "x", tenant_id: "other" } }],
+    ["POST", `${v1}/jobs`, { body: { prompt: "y" }, headers: key }],
+    ["GET", `${v1}/jobs?tenant=other`],
+    ["GET", `${v1}/jobs/none`],
+    ["GET", `${v1}/jobs/none/decisions`],
+    ["POST", `${v1}/jobs/none/cancel`],
+    ["POST", `${v1}/jobs/none/remediate`, { body: {} }],
+    ["POST", `${v1}/jobs/${job}/remediate`, { body: {} }],
+    ["GET", `${v1}/dlq/none`],
+    ["POST", `${v1}/dlq/none/retry`],
+    ["DELETE", `${v1}/dlq/none`],
+    ["POST", `${v1}/workers/complete`, { body: { lease: leases[1], result: 1 } }],
+    ["POST", `${v1}/workers/complete`, { body: { lease: "none", result: 1 } }],
+    ["POST", `${v1}/workers/heartbeat`, { body: { lease: "none" } }],
     ["POST", `${v1}/workflows`, { text: "id: a/b", headers: yaml }],
     ["POST", `${v1}/workflows`, { text: waits, headers: { ...yaml, "x-tenant-id": "nowhere" } }],
     ["POST", `${v1}/workflows`, { text: waits, headers: { ...yaml, "if-match": '"x"' } }],
@@ -271,7 +321,20 @@ describe("every status that the document has occurs", () => {
         },
         configurable: true,
       };
-      for (const key of ["approvals", "audit", "backtest", "checkpoints", "dag", "doctor", "policies", "policyLimits", "kernel"])
+      for (const key of [
+        "approvals",
+        "audit",
+        "backtest",
+        "checkpoints",
+        "dag",
+        "deadLetters",
+        "jobs",
+        "leases",
+        "doctor",
+        "policies",
+        "policyLimits",
+        "kernel",
+      ])
         Object.defineProperty(failing.core, key, broken);
       for (const { name, method } of operations) {
         const [path, asked] = given[name] ?? [""];

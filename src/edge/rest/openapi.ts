@@ -94,6 +94,7 @@ function operationOf(route: Route, schemaOf: SchemaOf): Operation {
         ...("etag" in success && success.etag === true ? { headers: { ETag: { schema: { type: "string" } } } } : {}),
         ...answerOf(success, schemaOf),
       },
+      ...("orNothing" in success ? { 204: { description: STATUS_CODES[204] ?? "" } } : {}),
       ...responsesOf(problems, schemaOf(problemSchema, "output")),
     },
   };

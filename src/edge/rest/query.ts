@@ -4,7 +4,7 @@ import type { EpochMs } from "../../base/time.ts";
 // Parameters of a query string: texts, each given once.
 
 /** `described` says what is allowed, as JSON Schema has it: a transformation shows nothing of it. */
-const parameter = <T>(expected: string, described: z.core.JSONSchema.BaseSchema, parse: (text: string) => T | null) => {
+export const parameter = <T>(expected: string, described: z.core.JSONSchema.BaseSchema, parse: (text: string) => T | null) => {
   const schema = z.pipe(
     z.unknown(),
     z.transform((value, context): T => {

@@ -68,7 +68,8 @@ export async function createRestApi({
       url: path,
       handler: async (request, reply) => {
         const { headers, params, query, body } = request;
-        const answered = await answer({ headers, params, query, body, text: bodies.get(request) ?? "" }, services);
+        const signal = leaving(reply);
+        const answered = await answer({ headers, params, query, body, text: bodies.get(request) ?? "", signal }, services);
         return answered.ok ? send(reply, success, answered.value, log) : sendProblem(reply, answered.error);
       },
     });
@@ -77,10 +78,17 @@ export async function createRestApi({
   return { handle: app.routing };
 }
 
+/** Aborts when the connection is closed, at the latest after the answer. */
+function leaving({ raw }: FastifyReply): AbortSignal {
+  const left = new AbortController();
+  raw.once("close", () => left.abort());
+  return left.signal;
+}
+
 function send(reply: FastifyReply, success: Route["success"], answer: Answer, log: Log): FastifyReply {
   reply.status(success.status ?? 200).header("cache-control", "no-store");
   if ("mediaType" in success) reply.type(success.mediaType);
-  if ("nothing" in answer) return reply.send();
+  if ("nothing" in answer) return reply.status(204).send();
   if ("text" in answer) return reply.headers(answer.headers ?? {}).send(answer.text);
   if ("json" in answer) return reply.headers(answer.headers ?? {}).send(answer.json);
   const lines = Readable.from(answer.lines, { objectMode: false });

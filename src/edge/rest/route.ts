@@ -11,7 +11,19 @@ import { badRequest, bodyProblems, commonProblems, notJson, type Problem, type P
 /** What the routes need of the server. */
 export type RestServices = Pick<
   Core,
-  "audit" | "backtest" | "checkpoints" | "dag" | "doctor" | "idempotency" | "kernel" | "policies" | "policyLimits" | "approvals"
+  | "approvals"
+  | "audit"
+  | "backtest"
+  | "checkpoints"
+  | "doctor"
+  | "idempotency"
+  | "dag"
+  | "deadLetters"
+  | "jobs"
+  | "kernel"
+  | "leases"
+  | "policies"
+  | "policyLimits"
 >;
 
 export type Answer<R = unknown> =
@@ -31,7 +43,7 @@ export type Success<R = unknown> =
       readonly status?: 200 | 201 | 202;
       /** Whether the answer has an `ETag`. */
       readonly etag?: boolean;
-    } & ({ readonly json: z.ZodMiniType<R> } | { readonly mediaType: string }))
+    } & ({ readonly json: z.ZodMiniType<R> /** Or 204 with nothing. */; readonly orNothing?: true } | { readonly mediaType: string }))
   /** There is nothing to say. */
   | { readonly status: 204 };
 
@@ -62,6 +74,8 @@ export type RawRequest = {
   readonly body: unknown;
   /** The body before anything has read it. */
   readonly text: string;
+  /** Aborts when whoever asked has left. */
+  readonly signal: AbortSignal;
 };
 
 type Asked<P, Q, B> = {
@@ -71,6 +85,7 @@ type Asked<P, Q, B> = {
   readonly query: Q;
   readonly body: B;
   readonly text: string;
+  readonly signal: AbortSignal;
 };
 
 const nothing = z.strictObject({});
@@ -122,7 +137,7 @@ export function route<P = object, Q = object, B = object, R = unknown>({
     success,
     idempotent,
     problems: { ...(idempotent ? idempotentCodes : {}), ...commonProblems, ...(method === "GET" ? {} : bodyProblems), ...problems },
-    answer: async ({ headers, text, ...raw }, services) => {
+    answer: async ({ headers, text, signal, ...raw }, services) => {
       if (!yaml && isYaml(headers)) return err(notJson);
       const parsed = z
         .object({ params: params ?? nothing, query: query ?? nothing, body: body ?? z.unknown() })
@@ -130,7 +145,7 @@ export function route<P = object, Q = object, B = object, R = unknown>({
       if (!parsed.success) return err(invalid(parsed.error.issues));
       // The schemas are those of the types, or let nothing pass where there is none.
       const act = (requestId: string) =>
-        handle({ headers, text, requestId, ...(parsed.data as { params: P; query: Q; body: B }) }, services);
+        handle({ headers, text, signal, requestId, ...(parsed.data as { params: P; query: Q; body: B }) }, services);
       if (!idempotent) return act(randomUUID());
       return answerOnce(
         { route: `${method} ${path}`, headers, ...raw },

@@ -1,8 +1,11 @@
 import { backtestPolicy } from "./backtest-policy.ts";
 import { getBundleSnapshot, listBundleSnapshots } from "./bundle-snapshots.ts";
+import { cancelJob } from "./cancel-job.ts";
 import { cancelRun, cancelRunOfWorkflow } from "./cancel-run.ts";
+import { completeLease } from "./complete-lease.ts";
 import { delegate } from "./delegate.ts";
 import { deleteBundle } from "./delete-bundle.ts";
+import { deleteDeadLetter, deleteDeadLetters } from "./delete-dead-letter.ts";
 import { deleteRun } from "./delete-run.ts";
 import { deleteWorkflow } from "./delete-workflow.ts";
 import { diffPolicy } from "./diff-policy.ts";
@@ -11,15 +14,22 @@ import { explainPolicy } from "./explain-policy.ts";
 import { exportAudit } from "./export-audit.ts";
 import { getApproval } from "./get-approval.ts";
 import { getBundle } from "./get-bundle.ts";
+import { getDeadLetter } from "./get-dead-letter.ts";
 import { getDoctor } from "./get-doctor.ts";
+import { getJob } from "./get-job.ts";
 import { getPolicySnapshot } from "./get-policy-snapshot.ts";
 import { getRun } from "./get-run.ts";
 import { getRunTimeline } from "./get-run-timeline.ts";
 import { getStatus } from "./get-status.ts";
 import { getWorkflow } from "./get-workflow.ts";
+import { heartbeatLease } from "./heartbeat-lease.ts";
+import { leaseTask } from "./lease-task.ts";
 import { listApprovals } from "./list-approvals.ts";
 import { listAudit } from "./list-audit.ts";
 import { listBundles } from "./list-bundles.ts";
+import { listDeadLetters, pageDeadLetters } from "./list-dead-letters.ts";
+import { listJobDecisions } from "./list-job-decisions.ts";
+import { listJobs } from "./list-jobs.ts";
 import { listPolicyAudit } from "./list-policy-audit.ts";
 import { listPolicyLimits } from "./list-policy-limits.ts";
 import { listPolicySnapshots } from "./list-policy-snapshots.ts";
@@ -28,18 +38,37 @@ import { listWorkflows } from "./list-workflows.ts";
 import { makeCheckpoint } from "./make-checkpoint.ts";
 import { publishPolicy, rollbackPolicy } from "./publish-policy.ts";
 import { putBundle } from "./put-bundle.ts";
+import { remediateJob } from "./remediate-job.ts";
 import { rerunRun } from "./rerun.ts";
+import { retryDeadLetter, retryDeadLetters } from "./retry-dead-letter.ts";
 import type { Route } from "./route.ts";
 import { saveWorkflow } from "./save-workflow.ts";
 import { signalRun } from "./signal-run.ts";
 import { simulateBundle } from "./simulate-bundle.ts";
 import { simulatePolicy } from "./simulate-policy.ts";
 import { dryRunWorkflow, startRun } from "./start-run.ts";
+import { submitJob } from "./submit-job.ts";
 import { terminateRun } from "./terminate-run.ts";
 import { approve, reject } from "./vote.ts";
 import { withdraw } from "./withdraw.ts";
 
 export const routes: readonly Route[] = [
+  submitJob,
+  listJobs,
+  getJob,
+  listJobDecisions,
+  cancelJob,
+  remediateJob,
+  listDeadLetters,
+  pageDeadLetters,
+  retryDeadLetters,
+  deleteDeadLetters,
+  getDeadLetter,
+  retryDeadLetter,
+  deleteDeadLetter,
+  leaseTask,
+  heartbeatLease,
+  completeLease,
   listWorkflows,
   saveWorkflow,
   getWorkflow,

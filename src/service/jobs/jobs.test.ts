@@ -153,7 +153,7 @@ describe("one idempotency key", () => {
     await reaches(jobId, "SUCCEEDED");
     expect(await submit({ idempotencyKey: "order-7" })).toBe(jobId);
     const other = await core.jobs.submit(ann, wanted({ idempotencyKey: "order-7", input: { service: "bank" } }));
-    expect(other).toEqual({ ok: false, error: { kind: "idempotency-key-used" } });
+    expect(other).toEqual({ ok: false, error: { kind: "idempotency-key-reused" } });
   });
 });
 

@@ -1,3 +1,4 @@
+import { present } from "../../base/assert.ts";
 import { canonicalJson } from "../../base/canonical-json.ts";
 import { nameBasedId } from "../../base/name-based-id.ts";
 import { err, ok, type Result } from "../../base/result.ts";
@@ -6,20 +7,22 @@ import { type DurationMs, type EpochMs, secondMs } from "../../base/time.ts";
 import type { Json, JsonObject } from "../../dag/json.ts";
 import { toPayload } from "../../dag/payload.ts";
 import { isRunning } from "../../execution/execution.ts";
+import { actionHeader, readCallSite } from "../../governance/call-site.ts";
 import { make } from "../../protocol/codec.ts";
 import type { Approval } from "../../protocol/generated/holdfast/state/v1/governance.ts";
-import { Payloads, WorkflowExecution, WorkflowType } from "../../protocol/generated/temporal/api/common/v1/message.ts";
+import { type Payload, Payloads, WorkflowExecution, WorkflowType } from "../../protocol/generated/temporal/api/common/v1/message.ts";
 import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from "../../protocol/generated/temporal/api/enums/v1/workflow.ts";
 import { TaskQueue } from "../../protocol/generated/temporal/api/taskqueue/v1/message.ts";
 import {
   RequestCancelWorkflowExecutionRequest,
   StartWorkflowExecutionRequest,
 } from "../../protocol/generated/temporal/api/workflowservice/v1/request_response.ts";
-import type { Refusal } from "../../protocol/refusal.ts";
+import { invalidArgument, type Refusal } from "../../protocol/refusal.ts";
 import { decodeApproval } from "../approval-record.ts";
 import { awaitRun } from "../await-run.ts";
 import { jobTaskQueue } from "../built-in/server-task-queue.ts";
 import type { RouteTopic } from "../dag/routes.ts";
+import { headerOf } from "../dag/step-activity.ts";
 import type { Engine } from "../engine.ts";
 import { requestCancelWorkflowExecution } from "../request-cancel-workflow-execution.ts";
 import type { Caller } from "../services.ts";
@@ -33,7 +36,7 @@ export type JobRefusal =
       readonly kind:
         | "no-such-namespace"
         | "no-such-job"
-        | "idempotency-key-used"
+        | "idempotency-key-reused"
         | "no-remediations"
         | "remediation-required"
         | "no-such-remediation";
@@ -108,7 +111,7 @@ export function createJobs({ engine, routeTopic }: { readonly engine: Engine; re
       here(),
     );
     if (started.ok) return ok({ jobId, traceId: record.traceId });
-    return started.error.kind === "workflow-already-started" ? err({ kind: "idempotency-key-used" }) : refused(started.error);
+    return started.error.kind === "workflow-already-started" ? err({ kind: "idempotency-key-reused" }) : refused(started.error);
   }
 
   /** Another job in the place of one: of the same trace, with what it was given. */
@@ -135,9 +138,13 @@ export function createJobs({ engine, routeTopic }: { readonly engine: Engine; re
       const { idempotencyKey, topic } = wanted;
       const asked = sha256Hex(canonicalJson({ ...wanted, input }));
       const idOf = (what: string): string => (idempotencyKey === null ? newId() : nameBasedId([what, asker.namespace, idempotencyKey]));
+      const jobId = idOf("holdfast.job/1");
+      const legible = readCallSite(actionOf(wanted, idempotencyKey ?? jobId));
+      // Whoever cannot be understood would be denied: better to say so at once.
+      if (!legible.ok) return refused(invalidArgument(legible.error));
       const record: JobRecord = { ...wanted, taskQueue: routeTopic(topic), traceId: idOf("holdfast.trace/1"), parent: null };
       const payloads = make(Payloads, { payloads: [toPayload(input)] });
-      return begin(asker, { jobId: idOf("holdfast.job/1"), record, input: payloads, asked });
+      return begin(asker, { jobId, record, input: payloads, asked });
     },
 
     get: async (namespace, jobId) => {
@@ -200,6 +207,12 @@ export function createJobs({ engine, routeTopic }: { readonly engine: Engine; re
 
     retry: (asker, job) => follow(asker, job, { by: "retry", remediationId: null }, {}),
   };
+}
+
+/** What the policy reads of a job. */
+function actionOf(wanted: Omit<WantedJob, "input">, idempotencyKey: string): Payload {
+  const { fields } = headerOf({ ...wanted, target: { to: "topic", topic: wanted.topic } }, idempotencyKey);
+  return present(fields[actionHeader], actionHeader);
 }
 
 /** What a remediation changes: labels are removed last. */

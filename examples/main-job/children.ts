@@ -33,7 +33,9 @@ process.on("exit", () => {
 /** Starts a Node process whose output is appended to `logFile`. */
 export function startChild({ name, args, logFile }: { name: string; args: readonly string[]; logFile: string }): Child {
   const log = openSync(logFile, "a");
-  const child = spawn(process.execPath, args, { stdio: ["ignore", log, log, "ipc"] });
+  // What is set for whoever starts it is not for the child: it would refuse variables that it does not know.
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("HOLDFAST_")));
+  const child = spawn(process.execPath, args, { env, stdio: ["ignore", log, log, "ipc"] });
   closeSync(log);
   alive.add(child);
 

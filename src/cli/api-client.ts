@@ -19,7 +19,14 @@ export const addAddressOption = (command: Command): Command =>
 export const addApiOptions = (command: Command): Command =>
   addAddressOption(command).option("--namespace <name>", "namespace to look into", "default");
 
-export type ApiRequest = { readonly method: "GET" | "POST"; readonly path: string; readonly body?: object };
+export type ApiRequest = {
+  readonly method: "GET" | "POST" | "DELETE";
+  readonly path: string;
+  /** A text is YAML. */
+  readonly body?: object | string;
+  /** Sent again with the same key, it is carried out once. */
+  readonly idempotencyKey?: string;
+};
 
 /** The server cannot be reached, or refused: one sentence that says which. */
 export class ApiError extends Error {
@@ -28,7 +35,7 @@ export class ApiError extends Error {
 
 /** Asks the server. Rejects with an ApiError unless it agrees. */
 export async function ask(
-  { method, path, body }: ApiRequest,
+  { method, path, body, idempotencyKey }: ApiRequest,
   { address, namespace, as, role }: ApiOptions,
   { environment }: CliContext,
 ): Promise<Response> {
@@ -41,9 +48,10 @@ export async function ask(
       headers: {
         "x-tenant-id": namespace ?? "default",
         ...(as === undefined ? {} : { "x-principal-id": as, "x-principal-role": (role ?? []).join(",") }),
-        ...(body === undefined ? {} : { "content-type": "application/json" }),
+        ...(idempotencyKey === undefined ? {} : { "idempotency-key": idempotencyKey }),
+        ...(body === undefined ? {} : { "content-type": typeof body === "string" ? "application/yaml" : "application/json" }),
       },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
     });
   } catch (error) {
     throw new ApiError(`no server answers at ${at} (${reasonOf(error)}); name its HTTP port with --address`, { cause: error });

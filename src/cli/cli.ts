@@ -5,9 +5,11 @@ import { type CliContext, exitCodes, type Finish, UsageError } from "./context.t
 import { addDevCommand } from "./dev.ts";
 import { addDoctorCommand } from "./doctor.ts";
 import { addPolicyCommand } from "./policy.ts";
+import { addRunCommand } from "./run.ts";
 import { addServerCommand } from "./server.ts";
 import { addTestServerCommand } from "./test-server.ts";
 import { addVersionCommand } from "./version.ts";
+import { addWorkflowCommand } from "./workflow.ts";
 
 /** Carries out one command line (without node and script) and returns the exit code. */
 export async function runCli(args: readonly string[], context: CliContext): Promise<number> {
@@ -47,6 +49,8 @@ Start here:
   holdfast dev                          a server on this machine, data in ./.holdfast
   holdfast dev --db :memory:            the same, forgetting everything at the end
   holdfast server --config FILE         a server to keep running
+  holdfast workflow create FILE         a graph of steps, to be run on a running server
+  holdfast run start WORKFLOW           run it
   holdfast policy test FILE             check a policy, without a server
   holdfast approval list                what waits for people, on a running server
   holdfast audit list                   who decided what
@@ -58,6 +62,8 @@ Exit codes: 0 success, 1 failure, 2 wrong usage or configuration.`,
     );
   addDevCommand(holdfast, context, finish);
   addServerCommand(holdfast, context, finish);
+  addWorkflowCommand(holdfast, context, finish);
+  addRunCommand(holdfast, context, finish);
   addPolicyCommand(holdfast, context, finish);
   addApprovalCommand(holdfast, context, finish);
   addAuditCommand(holdfast, context, finish);

@@ -1,9 +1,10 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { basename, extname } from "node:path";
 import type { Action } from "../governance/action.ts";
 import type { Bundle, Snapshot } from "../governance/policy/snapshot.ts";
 import type { Problem } from "../language/reader.ts";
 import { UsageError } from "./context.ts";
+import { textIn, textOf } from "./text-file.ts";
 
 /** What was found in a file, at a place that an editor can jump to. */
 export type FileProblem = Problem & { readonly file: string };
@@ -48,20 +49,10 @@ export const withTestsBeside = (files: readonly string[]): readonly string[] =>
 /** Reads an action from a file, or from stdin when it is called `-`. */
 export async function loadAction(file: string): Promise<Action> {
   const { parseAction } = await import("../governance/policy/action-file.ts");
-  const { action, problems } = parseAction(file === "-" ? readStdin() : textOf(file));
+  const { action, problems } = parseAction(textIn(file));
   if (action === null) throw new UsageError(problems.map((problem) => sentence({ ...problem, file: file === "-" ? "stdin" : file })));
   return action;
 }
-
-function textOf(file: string): string {
-  try {
-    return readFileSync(file, "utf8");
-  } catch (error) {
-    throw new UsageError([`cannot read ${file}: ${error instanceof Error ? error.message : String(error)}`]);
-  }
-}
-
-const readStdin = (): string => readFileSync(0, "utf8");
 
 /** As compilers write it, so that editors find the place. */
 export const sentence = ({ file, line, column, severity, message, path }: FileProblem): string =>

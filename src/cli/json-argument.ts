@@ -1,0 +1,12 @@
+import { InvalidArgumentError } from "commander";
+import { textOf } from "./text-file.ts";
+
+/** A value on the command line: JSON, or `@file` for what a file holds. */
+export function jsonFrom(text: string): unknown {
+  try {
+    return JSON.parse(text.startsWith("@") ? textOf(text.slice(1)) : text);
+  } catch (error) {
+    if (error instanceof SyntaxError) throw new InvalidArgumentError("expected JSON, or @file");
+    throw error;
+  }
+}

@@ -95,6 +95,16 @@ const readBudgets = into(
   },
 );
 
+/** As `@holdfast/sdk` compiles it: a pattern that is none would be found out where something was to be redacted. */
+const regularExpression = into(text, (pattern, at) => {
+  try {
+    new RegExp(pattern, "u");
+    return pattern;
+  } catch {
+    return report(at, `\`${pattern}\` is no regular expression of JavaScript (with the flag \`u\`)`);
+  }
+});
+
 /** Known levels in rising order; another name counts as stricter than all of these. */
 const redactionLevels = ["none", "low", "medium", "standard", "high", "full"];
 
@@ -107,7 +117,7 @@ export const readConstraints = mapping({
   toolchain: mapping({ allowedTools: list(text), allowedCommands: list(text) }),
   diff: mapping({ maxFiles: wholeNumber(0), maxLines: wholeNumber(0), denyPathGlobs: list(text) }),
   redactionLevel: name,
-  redactPatterns: list(text),
+  redactPatterns: list(regularExpression),
 });
 export type Constraints = ReadBy<typeof readConstraints>;
 

@@ -134,6 +134,10 @@ describe("what is wrong is said, with line and column", () => {
       "rules:\n- {id: a, decision: allow, constraints: {rates: [{max: 5, per: 1m, by: moon}]}}",
       '2:72 rules[0].constraints.rates[0].by expected one of topic, principal, tenant, workflow, run, label:NAME, not "moon"',
     ],
+    [
+      'rules:\n- {id: a, decision: allow, constraints: {redact_patterns: ["["]}}',
+      "2:60 rules[0].constraints.redact_patterns[0] `[` is no regular expression of JavaScript (with the flag `u`)",
+    ],
     ["limits:\n- {topics: [x]}", "2:3 limits[0] a limit needs `rate` or `breaker`"],
     ["actions:\n- {match: {names: [x]}}", "2:3 actions[0] an entry must give `topic`, `labels`, `capability` or `risk_tags`"],
     ["tests:\n- {action: {topic: x}}", "2:3 tests[0] a test needs `expect`"],

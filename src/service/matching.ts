@@ -57,8 +57,8 @@ export type Matching = {
   isPolled(queue: QueueKey, within: DurationMs): boolean;
   /** Queues that somebody has polled or put tasks into, as long as they are remembered. */
   queues(): readonly QueueKey[];
-  /** Rows may be there that were never told of: the store is read again before the next poll is answered. */
-  lookAgain(queue: QueueKey): void;
+  /** There are rows: the store is read again before the next poll is answered. False when they are known, or about to be read anyway. */
+  lookAgain(queue: QueueKey): boolean;
   /** Its only worker is gone for good. */
   forget(queue: QueueKey): void;
   describe(queue: QueueKey): QueueInfo;
@@ -301,8 +301,10 @@ export function createMatching(deps: {
 
     lookAgain: (key) => {
       const queue = queueOf(key);
+      if (!queue.complete || queue.backlog.length + queue.inFlight.size > 0) return false;
       queue.complete = false;
       wakeOne(queue);
+      return true;
     },
 
     forget: (key) => {

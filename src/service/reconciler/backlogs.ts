@@ -5,7 +5,7 @@ import type { InlineWorker } from "../dispatch.ts";
 import type { Matching } from "../matching.ts";
 import type { Runs } from "../runs.ts";
 import { type Check, type Finding, overdueAfter } from "./finding.ts";
-import { repair } from "./repair.ts";
+import { nextTurn, repair } from "./repair.ts";
 
 const queuesMax = 20;
 const rowsMax = 10;
@@ -14,12 +14,13 @@ const rowsMax = 10;
 export function backlogs(deps: {
   readonly store: Pick<Store, "readTasks" | "loadRun">;
   readonly runs: Pick<Runs<InlineWorker>, "transact" | "submit">;
-  readonly matching: Pick<Matching, "queues" | "isPolled" | "describe" | "lookAgain">;
+  readonly matching: Pick<Matching, "queues" | "isPolled" | "lookAgain">;
 }): Check {
   const { store, runs, matching } = deps;
   let next = 0;
 
   async function isDead(task: BacklogTask): Promise<boolean> {
+    await nextTurn();
     const stored = await store.loadRun(task.run);
     return stored === null || !waitingTasks(decodeRun(task.run, stored)).some((waiting) => isSame(waiting, task));
   }
@@ -51,9 +52,7 @@ export function backlogs(deps: {
     const named = `${queue.type} task queue \`${queue.taskQueue}\``;
     if (!matching.isPolled(queue, overdueAfter))
       return [...findings, { ...found, kind: "unpolled-queue", outcome: "reported", detail: `no worker polls the ${named}` }];
-    // Workers that wait, or have just been answered, would have been given what memory knows of.
-    if (matching.describe(queue).backlogCount > 0) return findings;
-    matching.lookAgain(queue);
+    if (!matching.lookAgain(queue)) return findings;
     return [...findings, { ...found, kind: "forgotten-backlog", outcome: "repaired", detail: `the ${named} is read again` }];
   }
 
@@ -68,6 +67,6 @@ export function backlogs(deps: {
   };
 }
 
-type Named = Pick<BacklogTask, "type" | "scheduledEventId" | "stamp">;
-const isSame = (a: Named, b: Named): boolean =>
-  a.type === b.type && a.scheduledEventId === b.scheduledEventId && (a.type === "workflow" || a.stamp === b.stamp);
+type Named = Pick<BacklogTask, "type" | "scheduledEventId">;
+/** There is one row for each: that of a later attempt has taken its place, and must not be taken for the former. */
+const isSame = (a: Named, b: Named): boolean => a.type === b.type && a.scheduledEventId === b.scheduledEventId;

@@ -6,7 +6,7 @@ import { isOver } from "../limits/attempt-end.ts";
 import { decodeHolding } from "../limits/holding.ts";
 import type { Runs } from "../runs.ts";
 import type { Check, Finding } from "./finding.ts";
-import { repair } from "./repair.ts";
+import { nextTurn, repair } from "./repair.ts";
 
 const pageMax = 200;
 
@@ -25,6 +25,7 @@ export function leakedRoom({
     const findings: Finding[] = [];
     for (const { run, scheduledEventId, body } of page) {
       const attempt = { scheduledEventId, attempt: decodeHolding(body).attempt };
+      await nextTurn();
       const stored = await store.loadRun(run);
       if (stored === null || isUnderWay(decodeRun(run, stored), attempt)) continue;
       const key = { run, scheduledEventId };

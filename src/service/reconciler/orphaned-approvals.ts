@@ -24,6 +24,7 @@ export function orphanedApprovals(deps: {
   const cursors = new Map<string, string | null>();
 
   async function isOrphaned({ id, run }: StoredApproval): Promise<boolean> {
+    await nextTurn();
     const stored = await store.loadRun(run);
     if (stored !== null && heldActions(decodeRun(run, stored)).some(({ hold }) => hold.approvalId === id)) return false;
     await nextTurn();

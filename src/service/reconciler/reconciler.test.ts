@@ -16,7 +16,7 @@ import {
 import { change } from "../../store/contract/material.ts";
 import type { BacklogTask, RunKey } from "../../store/store.ts";
 import { holdActivity, pollActivity } from "../approvals.test-kit.ts";
-import { poll, schedule } from "../limits/limits.test-kit.ts";
+import { fail, poll, schedule } from "../limits/limits.test-kit.ts";
 import { accepted, openCore, openTestStore, patient, type TestCore, turn } from "../service.test-kit.ts";
 
 // Each kind of damage is done to the store by hand, between two lives of the server, and seen to be repaired or reported.
@@ -152,6 +152,28 @@ describe("tasks", () => {
     );
     expect((await look(core)).sort()).toEqual(["dead-task repaired", "unpolled-queue reported"]);
     expect((await backlogOf(core)).map(({ scheduledEventId }) => scheduledEventId)).toEqual([2]);
+    await close(core);
+  });
+
+  test("the row of a later attempt is not taken for the former", async () => {
+    const inner = await openTestStore();
+    let rows: readonly BacklogTask[] = [];
+    const core = await openCore({
+      store: {
+        ...inner,
+        readTasks: async (...page: Parameters<typeof inner.readTasks>) => (rows.length > 0 ? rows : inner.readTasks(...page)),
+      },
+    });
+    await schedule(core, { workflowId: "order-1", types: ["Pack"], attempts: 2 });
+    rows = await backlogOf(core);
+    const task = await poll(core);
+    await fail(core, task?.taskToken ?? new Uint8Array());
+    core.clock.advance(2 * minuteMs);
+    for (let turns = 0; turns < 20; turns++) await turn();
+    // The look still sees the row of the first attempt.
+    expect((await look(core)).filter((finding) => finding.startsWith("dead"))).toEqual([]);
+    rows = [];
+    expect((await poll(core))?.attempt).toBe(2);
     await close(core);
   });
 

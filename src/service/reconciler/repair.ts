@@ -18,5 +18,5 @@ export async function repair(
   return done.ok;
 }
 
-/** Lets those go on who have just committed something, and are about to say so. */
+/** Lets others go on: requests that wait, and those who have just committed something and are about to say so. */
 export const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

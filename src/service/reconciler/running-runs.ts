@@ -5,6 +5,7 @@ import { IndexedValueType } from "../../protocol/generated/temporal/api/enums/v1
 import { WorkflowExecutionStatus } from "../../protocol/generated/temporal/api/enums/v1/workflow.ts";
 import type { Store } from "../../store/store.ts";
 import type { Namespaces } from "../namespaces.ts";
+import { nextTurn } from "./repair.ts";
 
 /** Goes through the open runs of all namespaces, newest first, page by page. */
 export type RunningRuns = {
@@ -45,6 +46,8 @@ export function createRunningRuns({
       else at = nextNamespace === undefined ? null : { namespaceId: nextNamespace, after: null };
       const states: MutableState[] = [];
       for (const { key } of page.executions) {
+        // Requests get their turn between two.
+        await nextTurn();
         const stored = await store.loadRun(key);
         if (stored !== null) states.push(decodeRun(key, stored));
       }

@@ -3,7 +3,9 @@ import { addApprovalCommand } from "./approval.ts";
 import { addAuditCommand } from "./audit.ts";
 import { type CliContext, exitCodes, type Finish, UsageError } from "./context.ts";
 import { addDevCommand } from "./dev.ts";
+import { addDlqCommand } from "./dlq.ts";
 import { addDoctorCommand } from "./doctor.ts";
+import { addJobCommand } from "./job.ts";
 import { addPolicyCommand } from "./policy.ts";
 import { addRunCommand } from "./run.ts";
 import { addServerCommand } from "./server.ts";
@@ -54,6 +56,8 @@ Start here:
   holdfast policy test FILE             check a policy, without a server
   holdfast approval list                what waits for people, on a running server
   holdfast audit list                   who decided what
+  holdfast job submit --topic TOPIC     a job for the workers of a topic
+  holdfast dlq list                     jobs that failed for good
   holdfast doctor                       what is stuck on a running server, and why
 
 Every setting of a server can be given in a file (--config), as HOLDFAST_* in the environment, or as a flag; the later wins.
@@ -67,6 +71,8 @@ Exit codes: 0 success, 1 failure, 2 wrong usage or configuration.`,
   addPolicyCommand(holdfast, context, finish);
   addApprovalCommand(holdfast, context, finish);
   addAuditCommand(holdfast, context, finish);
+  addJobCommand(holdfast, context, finish);
+  addDlqCommand(holdfast, context, finish);
   addDoctorCommand(holdfast, context, finish);
   addVersionCommand(holdfast, context);
   addTestServerCommand(holdfast, context, finish);

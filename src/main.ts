@@ -122,6 +122,7 @@ async function start(config: Config): Promise<Holdfast> {
       },
       stop: async () => {
         ready = false;
+        core.stream.end();
         await temporal.stop();
         await http?.stop();
         await closeStore();

@@ -79,6 +79,7 @@ import { addSearchAttributes, getSearchAttributes, listSearchAttributes, removeS
 import type { Services } from "./services.ts";
 import { signalWorkflowExecution } from "./signal-workflow-execution.ts";
 import { signalWithStartWorkflowExecution, startWorkflowExecution } from "./start-workflow-execution.ts";
+import { createStream, type Stream } from "./stream.ts";
 import { getClusterInfo, getSystemInfo } from "./system-info.ts";
 import { describeTaskQueue, listTaskQueuePartitions, shutdownWorker } from "./task-queue-requests.ts";
 import { terminateWorkflowExecution } from "./terminate-workflow-execution.ts";
@@ -142,6 +143,8 @@ export type Core = {
   readonly audit: Audit;
   /** What the policy's limits have let through, and how much room is left. */
   readonly policyLimits: Pick<PolicyLimits, "list">;
+  /** What happens, for those who watch. */
+  readonly stream: Stream;
   /** Bundles and publications. */
   readonly policies: Policies;
   /** Requests that may be sent again, by their keys. */
@@ -182,7 +185,8 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   const namespaces = createNamespaces({ store, newId });
   const notifyOptions = options.notify ?? { channels: {}, approvals: null, signingKey: null, allowPrivate: false, timeout: 10 * secondMs };
   const noticesUrl = webhookUrl(notifyOptions.channels[notifyOptions.approvals ?? ""] ?? "");
-  const groups = countingApprovals(createCommitter({ store, metrics }), metrics);
+  const stream = createStream({ clock, namespaces, newId });
+  const groups = stream.following(countingApprovals(createCommitter({ store, metrics }), metrics));
   let notices: ApprovalNotices | null = null;
   const committer = noticesUrl === null ? groups : committingNotices(groups, () => notices?.added());
   const startLock = createKeyedLock();
@@ -268,6 +272,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
         if (busy !== null && hasWorkForWorkers(cell.state)) busy.add(cell.key.runId);
         else busy?.delete(cell.key.runId);
       }
+      stream.committed(parts);
       transfer.added(outbox);
       options.onCommit?.();
     },
@@ -400,6 +405,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     approvals: createApprovals({ store, clock, runs, namespaces, kernel }),
     audit: createAudit({ store, namespaces }),
     policyLimits,
+    stream,
     idempotency,
     checkpoints,
     backtest: createBacktest({ store, namespaces, clock, snapshotOf: publisher.past }),
@@ -415,6 +421,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     },
     stop: async () => {
       matching.drain();
+      stream.end();
       await Promise.all([builtInWorker.stop(), dag.worker.stop(), jobWorker.stop(), notices?.stop()]);
       deadLetters.stop();
       policyLimits.stop();

@@ -1,3 +1,4 @@
+import { request } from "node:http";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { silentLog } from "../../telemetry/log.ts";
 import { type Api, type HttpEdge, type HttpEdgeOptions, startHttpEdge } from "./server.ts";
@@ -12,7 +13,10 @@ const start = (options: Partial<HttpEdgeOptions>): Promise<HttpEdge> =>
     log: silentLog,
     ...options,
   });
-const echo: Api = { handle: (request, response) => void response.end(`${request.method} ${request.url}`) };
+const echo: Api = {
+  handle: (request, response) => void response.end(`${request.method} ${request.url}`),
+  upgrade: ({ url }, socket) => void socket.end(`HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: ${url}\r\n\r\n`),
+};
 
 let ready = true;
 let edge: HttpEdge;
@@ -78,4 +82,18 @@ test("an API that cannot be loaded is a problem, and the rest of the port goes o
   expect(await response.json()).toMatchObject({ code: "internal" });
   expect((await fetch(`http://${other.address}/healthz`)).status).toBe(200);
   await other.stop();
+});
+
+test.each([
+  ["/api/v1/stream", "upgraded to /api/v1/stream"],
+  ["/elsewhere", "404"],
+])("an upgrade of %s: %s", async (path, outcome) => {
+  const sent = request(`http://${edge.address}${path}`, { headers: { connection: "upgrade", upgrade: "websocket" } });
+  const answered = new Promise((resolve) => {
+    sent.once("upgrade", ({ headers }) => resolve(`upgraded to ${headers.upgrade}`));
+    sent.once("response", ({ statusCode }) => resolve(String(statusCode)));
+  });
+  sent.end();
+  expect(await answered).toBe(outcome);
+  sent.destroy();
 });

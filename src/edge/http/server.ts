@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
 import { secondMs } from "../../base/time.ts";
 import type { Log } from "../../telemetry/log.ts";
 
@@ -15,7 +16,11 @@ export type HttpEdgeOptions = {
   readonly log: Log;
 };
 
-export type Api = { handle(request: IncomingMessage, response: ServerResponse): void };
+export type Api = {
+  handle(request: IncomingMessage, response: ServerResponse): void;
+  /** A request for another protocol on the connection. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+};
 
 export type HttpEdge = {
   /** `host:port` as it listens. */
@@ -58,6 +63,20 @@ export function startHttpEdge({ host, port, ready, metrics, api, log }: HttpEdge
       response.setHeader("allow", "GET, HEAD");
       problem(response, 405, `\`${path}\` is read with GET`);
     } else route(response);
+  });
+
+  server.on("upgrade", (request, socket, head) => {
+    // Who leaves before the answer is no reason to stop.
+    socket.on("error", () => {});
+    if (!request.url?.startsWith("/api/")) return void socket.end("HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n");
+    loading ??= api();
+    loading.then(
+      ({ upgrade }) => upgrade(request, socket, head),
+      (error: unknown) => {
+        log.error("the API cannot be loaded", {}, error);
+        socket.end("HTTP/1.1 500 Internal Server Error\r\nconnection: close\r\n\r\n");
+      },
+    );
   });
 
   return new Promise((resolve, reject) => {

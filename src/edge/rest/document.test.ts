@@ -198,6 +198,7 @@ describe("every status that the document has occurs", () => {
     "GET /api/v1/policy/diff": [`${v1}/policy/diff?from=${inForce}`],
     "GET /api/v1/policy/audit": [`${v1}/policy/audit`],
     "GET /api/v1/policy/limits": [`${v1}/policy/limits`],
+    "GET /api/v1/stream": [`${v1}/stream`],
     "GET /api/v1/audit": [`${v1}/audit`],
     "GET /api/v1/audit/export": [`${v1}/audit/export`],
     "POST /api/v1/audit/checkpoint": [`${v1}/audit/checkpoint`, { as: "ada" }],
@@ -333,6 +334,7 @@ describe("every status that the document has occurs", () => {
         "doctor",
         "policies",
         "policyLimits",
+        "stream",
         "kernel",
       ])
         Object.defineProperty(failing.core, key, broken);

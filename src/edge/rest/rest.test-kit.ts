@@ -55,7 +55,7 @@ export async function openApi(
     metrics: createMetrics(),
     log: silentLog,
   });
-  const server = createServer(api.handle);
+  const server = createServer(api.handle).on("upgrade", api.upgrade);
   await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   let started = 0;
@@ -72,8 +72,8 @@ export async function openApi(
         },
         ...(body === undefined && text === undefined ? {} : { body: text ?? JSON.stringify(body) }),
       });
-      const answer = await response.text();
       const type = response.headers.get("content-type") ?? "";
+      const answer = type === "text/event-stream" ? await beginningOf(response) : await response.text();
       const json = /^application\/(problem\+)?json/.test(type) ? JSON.parse(answer) : {};
       conform({ method, path, status: response.status, type, body: json });
       return { status: response.status, type, etag: response.headers.get("etag") ?? "", text: answer, json };
@@ -85,4 +85,12 @@ export async function openApi(
       await core.store.close();
     },
   };
+}
+
+/** Of an answer that does not end. */
+async function beginningOf(response: Response): Promise<string> {
+  const reader = response.body?.getReader();
+  const first = await reader?.read();
+  await reader?.cancel();
+  return Buffer.from(first?.value ?? []).toString();
 }

@@ -9,9 +9,11 @@ import { addHooks, type RestOptions } from "./hooks.ts";
 import { badRequest, notJson, type Problem, problemBody, problemType } from "./problem.ts";
 import type { Answer, RestServices, Route } from "./route.ts";
 import { routes } from "./routes.ts";
+import { sendEvents } from "./server-sent-events.ts";
+import { createStreamSockets, type StreamSockets } from "./stream-socket.ts";
 
 /** Everything under `/api/`, for a server that hands its requests over. */
-export type RestApi = {
+export type RestApi = StreamSockets & {
   handle(request: IncomingMessage, response: ServerResponse): void;
 };
 
@@ -75,7 +77,7 @@ export async function createRestApi({
     });
   }
   await app.ready();
-  return { handle: app.routing };
+  return { handle: app.routing, upgrade: createStreamSockets(services.stream, options.allowedHosts).upgrade };
 }
 
 /** Aborts when the connection is closed, at the latest after the answer. */
@@ -89,6 +91,7 @@ function send(reply: FastifyReply, success: Route["success"], answer: Answer, lo
   reply.status(success.status ?? 200).header("cache-control", "no-store");
   if ("mediaType" in success) reply.type(success.mediaType);
   if ("nothing" in answer) return reply.status(204).send();
+  if ("events" in answer) return sendEvents(reply, answer.events);
   if ("text" in answer) return reply.headers(answer.headers ?? {}).send(answer.text);
   if ("json" in answer) return reply.headers(answer.headers ?? {}).send(answer.json);
   const lines = Readable.from(answer.lines, { objectMode: false });

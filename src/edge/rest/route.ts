@@ -7,6 +7,7 @@ import type { Core } from "../../service/core.ts";
 import { PageTokenError } from "../../store/store.ts";
 import { answerOnce, idempotentCodes, type Repeatable } from "./idempotent.ts";
 import { badRequest, bodyProblems, commonProblems, notJson, type Problem, type ProblemCodes } from "./problem.ts";
+import type { Subscription } from "./watch.ts";
 
 /** What the routes need of the server. */
 export type RestServices = Pick<
@@ -24,10 +25,13 @@ export type RestServices = Pick<
   | "leases"
   | "policies"
   | "policyLimits"
+  | "stream"
 >;
 
 export type Answer<R = unknown> =
   | { readonly json: R; readonly headers?: { readonly etag: string } }
+  /** Server-sent events, until either side has enough. */
+  | { readonly events: Subscription }
   | { readonly nothing: true }
   /** Written as they come, as far as the reader keeps up. The name is for people who download it. */
   | { readonly lines: AsyncIterable<string>; readonly fileName: string }

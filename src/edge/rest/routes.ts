@@ -47,6 +47,7 @@ import { signalRun } from "./signal-run.ts";
 import { simulateBundle } from "./simulate-bundle.ts";
 import { simulatePolicy } from "./simulate-policy.ts";
 import { dryRunWorkflow, startRun } from "./start-run.ts";
+import { streamEvents } from "./stream.ts";
 import { submitJob } from "./submit-job.ts";
 import { terminateRun } from "./terminate-run.ts";
 import { approve, reject } from "./vote.ts";
@@ -109,6 +110,7 @@ export const routes: readonly Route[] = [
   diffPolicy,
   listPolicyAudit,
   listPolicyLimits,
+  streamEvents,
   listAudit,
   exportAudit,
   makeCheckpoint,

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { type CliContext, exitCodes, type Finish } from "./context.ts";
 import { loadPolicies, sentence } from "./policy-files.ts";
 import { signatureProblems } from "./policy-verify.ts";
+import { collect } from "./server-options.ts";
 import { table } from "./table.ts";
 
 type Options = { readonly json?: boolean; readonly publicKey?: readonly string[] };
@@ -12,7 +13,7 @@ export function addPolicyCheckCommand(policy: Command, context: CliContext, fini
     .summary("validate policy files")
     .description("Validates policy files and says what they hold. Exit code 1 when one of them cannot be used.")
     .argument("<file...>", "policy files, YAML or JSON")
-    .option("--public-key <file...>", "Ed25519 public keys; each policy file must be signed by one of them, in FILE.sig")
+    .option("--public-key <file>", "Ed25519 public key; each policy file must be signed by one of these, in FILE.sig; repeatable", collect)
     .option("--json", "print JSON")
     .action(async (files: readonly string[], { json, publicKey }: Options) => {
       const { snapshot, bundles, fileOf, problems: found } = await loadPolicies(files);

@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { type CliContext, exitCodes, type Finish } from "./context.ts";
 import { publicKeysIn } from "./key-files.ts";
 import { type FileProblem, sentence } from "./policy-files.ts";
+import { collect } from "./server-options.ts";
 
 export function addPolicyVerifyCommand(policy: Command, context: CliContext, finish: Finish): void {
   policy
@@ -10,7 +11,7 @@ export function addPolicyVerifyCommand(policy: Command, context: CliContext, fin
     .summary("check the signatures of policy files")
     .description("Checks that each policy file is signed, in FILE.sig, by one of the keys. Exit code 1 when one is not.")
     .argument("<file...>", "policy files")
-    .requiredOption("--public-key <file...>", "Ed25519 public keys, one of which must have signed")
+    .requiredOption("--public-key <file>", "Ed25519 public key; one of these must have signed; repeatable", collect)
     .action(async (files: readonly string[], { publicKey }: { readonly publicKey: readonly string[] }) => {
       const problems = await signatureProblems(files, publicKey);
       for (const problem of problems) context.complain(sentence(problem));

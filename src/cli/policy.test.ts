@@ -64,7 +64,7 @@ describe("check", () => {
       err: expect.stringContaining("there is no /signed.yaml.sig"),
     });
     file("signed.yaml.sig", signBundle(readFileSync(signed), privateKey));
-    expect(await run("check", signed, "--public-key", key)).toMatchObject({ exitCode: 0, err: "" });
+    expect(await run("check", "--public-key", key, signed)).toMatchObject({ exitCode: 0, err: "" });
     file("signed.yaml", "rules: [{id: a, decision: allow}]");
     expect(await run("check", signed, "--public-key", key)).toMatchObject({
       exitCode: 1,
@@ -86,8 +86,9 @@ test("sign writes a signature that verify, and nobody else's key, accepts", asyn
     err: "/to-sign.yaml:1:1: error: there is no /to-sign.yaml.sig",
   });
   expect(await run("sign", policy, "--key", pem("private"))).toMatchObject({ exitCode: 0, err: "" });
-  expect(await run("verify", policy, "--public-key", pem("public"))).toMatchObject({ exitCode: 0, out: "1 signed" });
+  expect(await run("verify", "--public-key", pem("public"), policy)).toMatchObject({ exitCode: 0, out: "1 signed" });
   const other = file("other.pem", generateKeyPairSync("ed25519").publicKey.export({ format: "pem", type: "spki" }).toString());
+  expect(await run("verify", "--public-key", other, "--public-key", pem("public"), policy)).toMatchObject({ exitCode: 0, out: "1 signed" });
   expect(await run("verify", policy, "--public-key", other)).toMatchObject({ exitCode: 1, err: expect.stringContaining("by none") });
   expect(await run("sign", broken, "--key", pem("private"))).toMatchObject({ exitCode: 1, err: expect.stringContaining("decison") });
   expect(await run("sign", policy, "--key", pem("public"))).toMatchObject({ exitCode: 2 });

@@ -1,6 +1,7 @@
 import { Command, CommanderError, Help } from "commander";
 import { addApprovalCommand } from "./approval.ts";
 import { addAuditCommand } from "./audit.ts";
+import { addCompletionCommand } from "./completion.ts";
 import { type CliContext, exitCodes, type Finish, UsageError } from "./context.ts";
 import { addDevCommand } from "./dev.ts";
 import { addDlqCommand } from "./dlq.ts";
@@ -74,6 +75,7 @@ Exit codes: 0 success, 1 failure, 2 wrong usage or configuration.`,
   addJobCommand(holdfast, context, finish);
   addDlqCommand(holdfast, context, finish);
   addDoctorCommand(holdfast, context, finish);
+  addCompletionCommand(holdfast, context);
   addVersionCommand(holdfast, context);
   addTestServerCommand(holdfast, context, finish);
   return holdfast;

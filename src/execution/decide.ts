@@ -26,7 +26,8 @@ export function holdLimits(draft: Draft): void {
   const { core, context } = draft;
   const { limits } = context;
   if (!isRunning(draft)) return;
-  if (core.nextEventId - 1 > limits.historyCountError) {
+  const historyCountMax = context.historyCountMax?.(draft.started.taskQueue?.name ?? "") ?? limits.historyCountError;
+  if (core.nextEventId - 1 > historyCountMax) {
     terminateRun(draft, { reason: "Workflow history count exceeds limit.", identity: "history-service" });
   } else if (core.historyBytes > limits.historySizeError) {
     terminateRun(draft, { reason: "Workflow history size exceeds limit.", identity: "history-service" });

@@ -71,6 +71,8 @@ export type Context = {
   readonly stickyAlive: (queue: string) => boolean;
   /** Decides actions before they become tasks; all are allowed without it. */
   readonly admit?: Admit;
+  /** How many events a run on a task queue may have; without it, as many as the limits say. */
+  readonly historyCountMax?: (taskQueue: string) => number;
 };
 
 /** A task that became due in a transition and has to reach a worker. */

@@ -33,7 +33,7 @@ import { http, httpActivity } from "./built-in/http.ts";
 import { type Channels, webhookUrl } from "./built-in/notification.ts";
 import { notify, notifyActivity } from "./built-in/notify.ts";
 import { createRequests, type OutgoingOptions } from "./built-in/outgoing-request.ts";
-import { exceptServerTaskQueues } from "./built-in/server-task-queue.ts";
+import { dagTaskQueue, exceptServerTaskQueues } from "./built-in/server-task-queue.ts";
 import { createWebhooks, type WebhookOptions } from "./built-in/webhook.ts";
 import { type CheckpointOptions, type Checkpoints, noCheckpoints, startCheckpoints } from "./checkpoints.ts";
 import type { Clock } from "./clock.ts";
@@ -87,6 +87,12 @@ import { createTransfer } from "./transfer.ts";
 import { executeMultiOperation, pollWorkflowExecutionUpdate, updateWorkflowExecution } from "./update-workflow-execution.ts";
 import { createWakes } from "./wakes.ts";
 import { pollWorkflowTaskQueue, resetStickyTaskQueue, respondWorkflowTaskCompleted, respondWorkflowTaskFailed } from "./workflow-tasks.ts";
+
+/**
+ * The history of a declarative run may be longer than that of code, which somebody has to replay: three events for each job, and three for
+ * the decision that follows it.
+ */
+const dagHistoryFactor = 8;
 
 const httpDefaults = { allowPrivate: false, timeout: 30 * secondMs };
 
@@ -221,6 +227,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
       },
       admit: kernel.admit,
       stickyAlive: (taskQueue) => matching.isPolled({ namespaceId, taskQueue, type: "workflow" }, stickyAliveFor),
+      historyCountMax: (taskQueue) => limits.historyCountError * (taskQueue === dagTaskQueue ? dagHistoryFactor : 1),
     };
   };
 

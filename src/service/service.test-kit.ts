@@ -118,7 +118,8 @@ export type TestCore = Core & { readonly store: TestStore; readonly clock: Manua
 
 /** The server without its edges, over a store in memory, with the namespace `default`. */
 export async function openCore(
-  given: { store?: TestStore; clock?: ManualClock } & Pick<CoreOptions, "policy" | "checkpoints"> = {},
+  given: { store?: TestStore; clock?: ManualClock } & Partial<Pick<CoreOptions, "limits">> &
+    Pick<CoreOptions, "policy" | "checkpoints"> = {},
 ): Promise<TestCore> {
   const store = given.store ?? (await openTestStore());
   const clock = given.clock ?? manualClock();
@@ -127,7 +128,7 @@ export async function openCore(
     clock,
     log: silentLog,
     metrics: createMetrics(),
-    limits: defaultLimits,
+    limits: given.limits ?? defaultLimits,
     longPoll: { poll: 60_000, history: 20_000, update: 20_000 },
     newId: randomUUID,
     namespaces: [{ name: "default", retention: dayMs, searchAttributes: {} }],

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { defaultLimits } from "../../execution/limits.ts";
 import { openCore, type TestCore } from "../service.test-kit.ts";
 import { ada, agreed, complete, define, fail, headerIn, shows, startRun, stepStatuses, take, timerOf } from "./dag.test-kit.ts";
 
@@ -167,4 +168,19 @@ test("a rerun from a step takes over what came before it", async () => {
   await shows(core, again, ({ status }) => status === "succeeded");
   expect(agreed(await core.dag.runs.get("default", again)).record).toMatchObject({ rerunOf: runId, rerunStep: "apply" });
   expect(await core.dag.runs.rerun(ada, { ...rerun, fromStep: "nothing" })).toMatchObject({ error: { message: "step not found" } });
+});
+
+test("a history may be longer than that of code: each job and each decision are three events", async () => {
+  const small = await openCore({ limits: { ...defaultLimits, historyCountError: 50 } });
+  const items = Array.from({ length: 40 }, (_, index) => index);
+  const each = `id: each\nsteps:\n  a: { topic: job.a, for_each: "\${input}", max_parallel: 1, input: { n: "\${item}" } }\n`;
+  const runId = await startRun(small, await define(small, each), items);
+  for (const index of items) {
+    const job = await take(small, "job.a");
+    expect([job.id, job.input]).toEqual([`a[${index}]@1`, { n: index, item: index }]);
+    await complete(small, job);
+  }
+  await shows(small, runId, ({ status }) => status === "succeeded");
+  await small.stop();
+  await small.store.close();
 });

@@ -43,6 +43,10 @@ test("the policy file decides, and the ledger knows since when", async () => {
 test("a stopped server does not wait for connections that stay open", async () => {
   const other = await Holdfast.start({ db: ":memory:", port: 0, httpPort: 0, log: { level: "silent" } });
   await (await fetch(`http://${other.httpAddress}/api/v1/audit/export`)).text();
+  const watching = await fetch(`http://${other.httpAddress}/api/v1/stream`);
+  const begun = performance.now();
   await other.stop();
+  expect(performance.now() - begun).toBeLessThan(2_500);
+  expect(await watching.text()).toBe("retry: 1000\n\n");
   await expect(fetch(`http://${other.httpAddress}/healthz`)).rejects.toThrow();
 });

@@ -152,14 +152,14 @@ const header = (name: string, required: boolean, about: string): Parameter => ({
 });
 
 /** Headers follow from what a route may refuse. */
-function headersOf({ problems, idempotent }: Route): readonly Parameter[] {
+function headersOf({ problems }: Route): readonly Parameter[] {
   const has = (code: string): boolean => Object.hasOwn(problems, code);
   return [
     header("X-Tenant-ID", false, "the tenant: the namespace of the same name, `default` when it is left out"),
     header("X-Principal-Id", has("principal-required"), "who asks"),
     header("X-Principal-Role", false, "roles of whoever asks, with commas between them"),
     header("X-Principal-Kind", false, "`human` (default) or `service`"),
-    ...(idempotent
+    ...(has("bad-idempotency-key")
       ? [header("Idempotency-Key", false, "names this request, which may then be sent again: it has one effect and one answer")]
       : []),
     ...(has("bad-condition") ? [header("If-Match", false, "does so only to the state with this tag")] : []),

@@ -13,6 +13,7 @@ afterAll(() => api.close());
 
 const vote = "/api/v1/approvals/x/approve";
 const tooLarge = { text: " ".repeat(2 ** 20 + 1) };
+const tooDeep = { text: `{"topic":"a","input":${"[".repeat(200_000)}${"]".repeat(200_000)}}` };
 const evaluate = "/api/v1/policy/evaluate";
 
 describe("bad input is a problem with a code", () => {
@@ -34,6 +35,7 @@ describe("bad input is a problem with a code", () => {
     ["GET", "/api/v1/audit/export?limit=5", 400, "invalid-request", "#/limit: there is no such field"],
     ["POST", vote, 400, "bad-json", "the body is not JSON", { as: "ada", text: "{" }],
     ["POST", vote, 400, "bad-json", "the body is not JSON", { as: "ada", text: '{"__proto__":1}' }],
+    ["POST", evaluate, 400, "bad-json", "the body is nested more than 200 times", tooDeep],
     ["POST", vote, 400, "invalid-request", "#/: expected an object", { as: "ada", body: ["reason"] }],
     ["POST", vote, 400, "invalid-request", "#/reason: expected a text", { as: "ada", body: { reason: 7 } }],
     ["POST", vote, 400, "invalid-request", "#/jobHash: there is no such field", { as: "ada", body: { jobHash: "x" } }],

@@ -6,6 +6,7 @@ import type { Log } from "../../telemetry/log.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
 import { documentedRoutes } from "./document-routes.ts";
 import { addHooks, type RestOptions } from "./hooks.ts";
+import { isNestedTooDeeply, nestingMax } from "./nesting.ts";
 import { badRequest, notJson, type Problem, problemBody, problemType } from "./problem.ts";
 import type { Answer, RestServices, Route } from "./route.ts";
 import { routes } from "./routes.ts";
@@ -46,7 +47,8 @@ export async function createRestApi({
   // A request without content may still say that it is JSON.
   app.addContentTypeParser("application/json", { parseAs: "string" }, (request, body: string, done) => {
     bodies.set(request, body);
-    return body === "" ? done(null, undefined) : parseJson(request, body, done);
+    if (body === "") return done(null, undefined);
+    return isNestedTooDeeply(body) ? done(new TooDeep()) : parseJson(request, body, done);
   });
   app.addContentTypeParser(yamlTypes, { parseAs: "string" }, (request, body: string, done) => {
     bodies.set(request, body);
@@ -107,6 +109,7 @@ const pathOf = (url: string): string => url.split("?", 1)[0] ?? "/";
 /** What went wrong before a route saw the request, or inside it. */
 function problemOfError(error: unknown): Problem {
   if (error instanceof StoreError) return { status: 503, code: "unavailable", detail: "the database cannot be used right now" };
+  if (error instanceof TooDeep) return tooDeep;
   const { code, statusCode = 500 } = error as { readonly code?: string; readonly statusCode?: number };
   const known = code === undefined ? undefined : libraryProblems[code];
   if (known !== undefined) return known;
@@ -115,6 +118,11 @@ function problemOfError(error: unknown): Problem {
   return { status: 500, code: "internal", detail: "something went wrong here, and is in the server's log" };
 }
 
+/** A body that code which follows a value to its end could not follow. */
+class TooDeep extends Error {
+  override readonly name = "TooDeep";
+}
+const tooDeep = badRequest("bad-json", `the body is nested more than ${nestingMax} times`);
 const badJson = badRequest("bad-json", "the body is not JSON");
 const libraryProblems: { readonly [code: string]: Problem } = {
   FST_ERR_CTP_BODY_TOO_LARGE: { status: 413, code: "too-large", detail: `the body is larger than ${bodyBytesMax} bytes` },

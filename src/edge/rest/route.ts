@@ -60,8 +60,6 @@ export type Route = {
   readonly params: z.ZodMiniType | null;
   readonly query: z.ZodMiniType | null;
   readonly body: z.ZodMiniType | null;
-  /** Whether it heeds `Idempotency-Key`. */
-  readonly idempotent: boolean;
   /** Whether the body may be YAML in place of JSON. */
   readonly yaml: boolean;
   readonly success: Success;
@@ -139,7 +137,6 @@ export function route<P = object, Q = object, B = object, R = unknown>({
     body: body ?? null,
     yaml,
     success,
-    idempotent,
     problems: { ...(idempotent ? idempotentCodes : {}), ...commonProblems, ...(method === "GET" ? {} : bodyProblems), ...problems },
     answer: async ({ headers, text, signal, ...raw }, services) => {
       if (!yaml && isYaml(headers)) return err(notJson);

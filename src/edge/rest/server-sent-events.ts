@@ -18,7 +18,8 @@ export function sendEvents(reply: FastifyReply, subscription: Subscription): Fas
     clearInterval(alive);
     subscription.stop();
   });
-  return reply.header("x-accel-buffering", "no").send(text);
+  // The connection goes with the stream, so that a server which stops need not wait for it.
+  return reply.headers({ connection: "close", "x-accel-buffering": "no" }).send(text);
 }
 
 async function* framesOf({ frames }: Subscription): AsyncGenerator<string> {

@@ -1,7 +1,18 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { toPayload } from "../../dag/payload.ts";
 import { defaultLimits } from "../../execution/limits.ts";
-import { openCore, type TestCore } from "../service.test-kit.ts";
+import { make } from "../../protocol/codec.ts";
+import { Payloads, WorkflowType } from "../../protocol/generated/temporal/api/common/v1/message.ts";
+import { HistoryEventFilterType } from "../../protocol/generated/temporal/api/enums/v1/workflow.ts";
+import { History } from "../../protocol/generated/temporal/api/history/v1/message.ts";
+import { TaskQueue } from "../../protocol/generated/temporal/api/taskqueue/v1/message.ts";
+import {
+  GetWorkflowExecutionHistoryRequest,
+  StartWorkflowExecutionRequest,
+} from "../../protocol/generated/temporal/api/workflowservice/v1/request_response.ts";
+import { accepted, openCore, patient, type TestCore } from "../service.test-kit.ts";
 import { ada, agreed, complete, define, fail, headerIn, shows, startRun, stepStatuses, take, timerOf } from "./dag.test-kit.ts";
+import { runMemo } from "./run-record.ts";
 
 let core: TestCore;
 beforeEach(async () => {
@@ -184,3 +195,36 @@ test("a history may be longer than that of code: each job and each decision are 
   await small.stop();
   await small.store.close();
 });
+
+test.each([
+  ["without a memo", false],
+  ["with the memo of a run and an input that is none", true],
+])("an execution that somebody starts on the task queue of runs, %s, fails and says why", async (_, hasMemo) => {
+  await define(core, chain);
+  const { sha256 } = agreed(await core.dag.workflows.get("default", "patching"));
+  const request = {
+    namespace: "default",
+    workflowId: "strange",
+    workflowType: make(WorkflowType, { name: "patching" }),
+    taskQueue: make(TaskQueue, { name: "holdfast-dag" }),
+    input: make(Payloads, { payloads: [toPayload({ runId: "strange", workflowId: "patching" })] }),
+    memo: hasMemo ? runMemo({ ...strange, definition: sha256 }) : undefined,
+    requestId: "1",
+  };
+  accepted(await core.services.startWorkflowExecution(make(StartWorkflowExecutionRequest, request), patient));
+  const execution = { workflowId: "strange", runId: "" };
+  const closed = make(GetWorkflowExecutionHistoryRequest, {
+    namespace: "default",
+    execution,
+    waitNewEvent: true,
+    historyEventFilterType: HistoryEventFilterType.CLOSE_EVENT,
+  });
+  const { history } = accepted(await core.services.getWorkflowExecutionHistory(closed, patient));
+  const [event] = History.decode(history ?? new Uint8Array()).events;
+  expect(event?.attributes).toMatchObject({
+    $case: "workflowExecutionFailedEventAttributes",
+    value: { failure: { message: "this task queue is for runs of declarative workflows: start them over the REST API" } },
+  });
+  expect(await core.dag.runs.get("default", "strange")).toMatchObject({ error: { kind: "unreadable-run" } });
+});
+const strange = { labels: {}, triggeredBy: "", idempotencyKey: null, rerunOf: null, rerunStep: null, parentRunId: null };

@@ -7,7 +7,7 @@ import type { RunKey, Store } from "../../store/store.ts";
 import { historyPageEventsMax } from "../history-pages.ts";
 import { createKeyedLock } from "../keyed-lock.ts";
 import type { Definition, Definitions } from "./definitions.ts";
-import { type RunRecord, readRunRecord, readStatus } from "./run-record.ts";
+import { isRunInput, type RunRecord, readRunRecord, readStatus } from "./run-record.ts";
 
 /** A run as its history has it, up to an event. */
 export type FoldedRun = {
@@ -86,12 +86,13 @@ export function createFoldedRuns({ store, definitions }: { store: Pick<Store, "r
     return folding ?? "no-history";
   }
 
-  async function begin({ namespaceId }: RunKey, { attributes }: HistoryEvent): Promise<Folding | FoldRefusal> {
+  async function begin({ namespaceId, workflowId: runId }: RunKey, { attributes }: HistoryEvent): Promise<Folding | FoldRefusal> {
     if (attributes?.$case !== "workflowExecutionStartedEventAttributes") return "no-history";
-    const { memo, workflowType } = attributes.value;
+    const { memo, workflowType, input } = attributes.value;
+    const workflowId = workflowType?.name ?? "";
     const record = readRunRecord(memo);
-    if (record === null) return "not-a-run";
-    const definition = await definitions.at({ namespaceId, workflowId: workflowType?.name ?? "", sha256: record.definition });
+    if (record === null || !isRunInput(input, { runId, workflowId })) return "not-a-run";
+    const definition = await definitions.at({ namespaceId, workflowId, sha256: record.definition });
     if (definition === null) return "no-definition";
     const state = initial(definition.spec);
     const { read, scheduledEventIdOf } = historyReader();

@@ -1,5 +1,5 @@
 import type { RunStart } from "../../dag/decider/event.ts";
-import { isObject, type Json, type JsonObject } from "../../dag/json.ts";
+import { isList, isObject, type Json, type JsonObject } from "../../dag/json.ts";
 import { fromPayloads, toPayload } from "../../dag/payload.ts";
 import { make } from "../../protocol/codec.ts";
 import { Memo, Payloads, SearchAttributes } from "../../protocol/generated/temporal/api/common/v1/message.ts";
@@ -32,6 +32,15 @@ export const runStatusAttributes = (status: string): SearchAttributes =>
 export function readRunRecord(memo: Memo | undefined): RunRecord | null {
   const record = fieldOf(memo?.fields, memoField);
   return isObject(record) && typeof record.definition === "string" && isObject(record.labels) ? (record as RunRecord & JsonObject) : null;
+}
+
+/** Whether an input is what we start runs with: an execution that somebody else started may have anything. */
+export function isRunInput(input: Payloads | undefined, of: { readonly runId: string; readonly workflowId: string }): boolean {
+  const start = fromPayloads(input);
+  if (!isObject(start)) return false;
+  const { runId, workflowId, context = null, labels = null, callStack = null, kept = null } = start;
+  const isOurs = runId === of.runId && workflowId === of.workflowId;
+  return isOurs && [context, labels, kept].every(isObject) && Object.values(kept ?? {}).every(isObject) && isList(callStack);
 }
 
 export function readStatus(attributes: SearchAttributes | undefined): string | null {

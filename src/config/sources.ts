@@ -45,7 +45,7 @@ export async function fileLayer(file: string): Promise<Result<ConfigLayer, reado
     return err([`cannot read ${file}: ${error instanceof Error ? error.message : String(error)}`]);
   }
   // Most starts have no file, and need not load the parser.
-  const { parseDocument } = await import("yaml");
+  const { parseDocument } = await import("./yaml.ts");
   const document = parseDocument(text);
   const problem = document.errors[0];
   if (problem !== undefined) return err([`${file} is not valid YAML: ${problem.message}`]);

@@ -83,8 +83,9 @@ Examples:
     for (;;) {
       const response = await ask({ method: "POST", path: `/dlq/${verb}${query === "" ? "" : `?${query}`}` }, options, context);
       const { retried, deleted, left } = (await response.json()) as Bulk;
-      done.push(...(retried ?? deleted ?? []));
-      if (!left) return done;
+      const some = retried ?? deleted ?? [];
+      done.push(...some);
+      if (!left || some.length === 0) return done;
     }
   }
 }

@@ -24,7 +24,7 @@ export type DeadLetterFilter = {
 
 type Answer<T> = Promise<Result<T, DeadLetterRefusal>>;
 
-/** What came of an act on many: `left` says that there may be more. */
+/** What came of an act on many: `left` says that there may be more, also when nothing was done. */
 export type BulkOutcome<T> = { readonly done: readonly T[]; readonly left: boolean };
 
 export type DeadLetters = {
@@ -45,6 +45,8 @@ export type DeadLetters = {
 };
 
 export const bulkMax = 100;
+/** Pages read in search of the first dead letter of a bulk. */
+const emptyPagesMax = 100;
 const markKind = "dead-letter-seen";
 const sweepEvery = hourMs;
 const sweepPageMax = 100;
@@ -104,6 +106,16 @@ export function createDeadLetters(deps: {
     return listed.ok ? listed : err({ kind: listed.error });
   };
 
+  /** The first page that has any: what was seen to may lie before it. */
+  async function some(namespace: string, filter: DeadLetterFilter): Answer<JobPage> {
+    let after: string | null = null;
+    for (let pages = 1; ; pages++) {
+      const page = await list(namespace, { filter, limit: bulkMax, after });
+      if (!page.ok || page.value.jobs.length > 0 || page.value.next === null || pages === emptyPagesMax) return page;
+      after = page.value.next;
+    }
+  }
+
   const stopSweeping = deps.sweeps ? sweepMarks(deps) : () => {};
 
   return {
@@ -133,7 +145,7 @@ export function createDeadLetters(deps: {
     },
 
     retryAll: async (asker, filter) => {
-      const page = await list(asker.namespace, { filter, limit: bulkMax, after: null });
+      const page = await some(asker.namespace, filter);
       if (!page.ok) return page;
       const done: (Submitted & { readonly retried: string })[] = [];
       for (const job of page.value.jobs) {
@@ -145,7 +157,7 @@ export function createDeadLetters(deps: {
     },
 
     removeAll: async (asker, filter) => {
-      const page = await list(asker.namespace, { filter, limit: bulkMax, after: null });
+      const page = await some(asker.namespace, filter);
       if (!page.ok) return page;
       await Promise.all(page.value.jobs.map((job) => mark(job, asker, null)));
       return ok({ done: page.value.jobs.map(({ jobId }) => jobId), left: page.value.next !== null });

@@ -6,7 +6,7 @@ import { snapshotFrom } from "../../governance/policy/policy.test-kit.ts";
 import { make } from "../../protocol/codec.ts";
 import { Payloads } from "../../protocol/generated/temporal/api/common/v1/message.ts";
 import { ApplicationFailureInfo, Failure } from "../../protocol/generated/temporal/api/failure/v1/message.ts";
-import type { Lease, LeaseEnd } from "../leases.ts";
+import { createLeases, type Lease, type LeaseEnd } from "../leases.ts";
 import { openCore, openTestStore, type TestCore, turn } from "../service.test-kit.ts";
 import type { Job } from "./job.ts";
 import type { JobState } from "./job-record.ts";
@@ -309,6 +309,17 @@ describe("dead letters", () => {
     expect(await get(second)).toMatchObject({ state: "FAILED" });
   });
 
+  test("are found behind a thousand that were seen to", async () => {
+    const old = await dead();
+    core.clock.advance(secondMs);
+    const policy = "version: v1\nrules: [{ id: no, match: { topic: job.denied }, decision: deny }]";
+    core.kernel.enforce(snapshotFrom(policy));
+    const denied = await Promise.all(Array.from({ length: 1_050 }, () => submit({ topic: "job.denied" })));
+    for (const id of denied) await reaches(id, "DENIED");
+    for (let left = true; left; ) left = agreed(await core.deadLetters.removeAll(ann, { ...any, topic: "job.denied" })).left;
+    expect(agreed(await core.deadLetters.removeAll(ann, any))).toEqual({ done: [old], left: false });
+  });
+
   test("are retried or removed by a filter", async () => {
     const [a, b, c] = [await dead({ topic: "job.a" }), await dead({ topic: "job.a" }), await dead({ topic: "job.b" })];
     const retried = agreed(await core.deadLetters.retryAll(ann, { ...any, topic: "job.a" }));
@@ -335,6 +346,18 @@ describe("leases", () => {
       const taken = await core.leases.take(worker, { taskQueue, wait: 0, signal: new AbortController().signal });
       expect(taken).toMatchObject({ ok: false, error: { refusal: { kind: "invalid-argument" } } });
     }
+  });
+
+  test("wait only as many at one time as may", async () => {
+    const { services } = core;
+    const leases = createLeases({ namespaces: { byId: () => undefined }, services, waitingMax: 1 });
+    const leaving = new AbortController();
+    const asked = { taskQueue: "job.none", wait: minuteMs, signal: leaving.signal };
+    const first = leases.take(worker, asked);
+    expect(await leases.take(worker, asked)).toEqual({ ok: false, error: { kind: "too-many-leases" } });
+    leaving.abort();
+    expect(agreed(await first)).toBeNull();
+    expect(agreed(await leases.take(worker, { ...asked, wait: 0, signal: new AbortController().signal }))).toBeNull();
   });
 
   test("that nobody waits for any more take no task", async () => {

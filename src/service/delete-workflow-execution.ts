@@ -23,7 +23,7 @@ export const deleteWorkflowExecution =
     const found = await runs.find({ namespaceId: namespace.value.id, workflowId, runId });
     if (!found.ok) return found;
     const { key } = found.value;
-    const body = canonicalBytes({ deleted: "workflow-execution", workflow_id: key.workflowId });
+    const body = canonicalBytes({ act: "workflow-execution-deleted", workflow_id: key.workflowId });
     const entry = { namespaceId: key.namespaceId, at: clock.now(), kind: "administration", runId: key.runId, body } as const;
     const ended = await runs.transact(
       key,

@@ -87,7 +87,11 @@ describe.each([
       workflowExecution: { workflowId: handle.workflowId },
     });
     await expect(server.approval(approval.id)).rejects.toThrow("no-such-approval");
-    expect(await server.recordOf(handle.workflowId)).toEqual([...asked, "administration workflow-execution", "approval-closed withdrawn"]);
+    expect(await server.recordOf(handle.workflowId)).toEqual([
+      ...asked,
+      "administration workflow-execution-deleted",
+      "approval-closed withdrawn",
+    ]);
     expect((await server.verifyLedger()).faults).toEqual([]);
   });
 

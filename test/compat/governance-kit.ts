@@ -223,7 +223,7 @@ export function governed(options: { readonly policy: string; readonly db?: strin
         .map(({ kind, body }) =>
           kind === "decision"
             ? `decision ${body.effect} ${body.rule} attempt ${body.attempt}`
-            : [kind, body.rule ?? body.status ?? body.change ?? body.deleted ?? `${body.verdict} by ${body.voter.id}`].join(" "),
+            : [kind, body.rule ?? body.status ?? body.change ?? body.act ?? `${body.verdict} by ${body.voter.id}`].join(" "),
         );
     },
     verifyLedger: async () => {

@@ -70,7 +70,7 @@ export type Jobs = {
   decisions(namespace: string, jobId: string, limit: number): Answer<readonly JobDecision[]>;
   /** Submits what the rule that denied the job offers instead; decided as any job. One remediation of a job is one new job. */
   remediate(asker: Asker, jobId: string, remediationId: string | null): Answer<Submitted>;
-  /** Submits the same job again, as it was; decided again. One job is retried once: its retry can be retried. */
+  /** Submits the same job again, to where the workers of its topic are now; decided again. One job is retried once: its retry can be retried. */
   retry(asker: Asker, job: Job): Answer<Submitted>;
 };
 
@@ -205,7 +205,7 @@ export function createJobs({ engine, routeTopic }: { readonly engine: Engine; re
       return follow(asker, job.value, { by: "remediation", remediationId: chosen.id }, remedied(job.value, chosen, routeTopic));
     },
 
-    retry: (asker, job) => follow(asker, job, { by: "retry", remediationId: null }, {}),
+    retry: (asker, job) => follow(asker, job, { by: "retry", remediationId: null }, { taskQueue: routeTopic(job.record.topic) }),
   };
 }
 
@@ -222,7 +222,7 @@ function remedied({ jobId, record }: Job, remediation: Remediation, routeTopic: 
   const labels = { ...record.labels, remediation_of: jobId, remediation_id: id, ...addLabels };
   return {
     topic,
-    taskQueue: topic === record.topic ? record.taskQueue : routeTopic(topic),
+    taskQueue: routeTopic(topic),
     capability: replacementCapability || record.capability,
     labels: Object.fromEntries(Object.entries(labels).filter(([name]) => !removeLabels.includes(name))),
   };

@@ -65,8 +65,7 @@ export const failureSummary = ({ message, failureInfo }: Failure): UserMetadata 
 /** User metadata may have 400 bytes as a summary. */
 export const summaryLettersMax = 120;
 
-const json = (value: unknown): Payload =>
-  make(Payload, { metadata: { encoding: utf8("json/plain") }, data: utf8(JSON.stringify(value)) });
+const json = (value: unknown): Payload => make(Payload, { metadata: { encoding: utf8("json/plain") }, data: utf8(JSON.stringify(value)) });
 
 function utf8(text: string): Uint8Array {
   return new TextEncoder().encode(text);

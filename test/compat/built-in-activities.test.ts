@@ -226,7 +226,8 @@ rules:
       const handle = await compat.start(tryActivity, { args: ["holdfast.aproval", [{}], options] });
       expect(await handle.result()).toMatchObject({
         type: "UnknownActivityType",
-        message: "unknown activity type `holdfast.aproval`: task queue `holdfast` knows `holdfast.approval`, `holdfast.notify`, `holdfast.http`",
+        message:
+          "unknown activity type `holdfast.aproval`: task queue `holdfast` knows `holdfast.approval`, `holdfast.notify`, `holdfast.http`",
         nonRetryable: true,
       });
     });

@@ -93,7 +93,8 @@ function isIn(group: Approvers, { id, roles }: Principal): boolean {
 const isAnybody = ({ roles, principals }: Approvers): boolean => roles.length + principals.length === 0;
 
 const hasVoted = ({ votes }: Readonly<Approval>, id: string): boolean => votes.some(({ voter }) => isSameOne(id, idOf(voter)));
-const hasDelegated = ({ delegations }: Readonly<Approval>, id: string): boolean => delegations.some(({ from }) => isSameOne(id, idOf(from)));
+const hasDelegated = ({ delegations }: Readonly<Approval>, id: string): boolean =>
+  delegations.some(({ from }) => isSameOne(id, idOf(from)));
 const idOf = (principal: { readonly id: string } | undefined): string => principal?.id ?? "";
 export const requirementsOf = ({ requirements }: Readonly<Approval>): ApprovalRequirements =>
   present(requirements, "requirements of the approval");

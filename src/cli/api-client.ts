@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { addressVariable } from "../config/sources.ts";
 import { type CliContext, exitCodes, type Finish } from "./context.ts";
+import { oneLine } from "./table.ts";
 
 /** Flags of every command that asks a running server. */
 export type ApiOptions = {
@@ -84,7 +85,7 @@ export async function withServer(context: CliContext, finish: Finish, work: () =
     finish(exitCodes.ok);
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    context.complain(`holdfast: ${error.message}`);
+    context.complain(oneLine(`holdfast: ${error.message}`));
     finish(exitCodes.failure);
   }
 }

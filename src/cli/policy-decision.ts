@@ -2,6 +2,7 @@ import type { Decision } from "../governance/policy/decide.ts";
 import type { Snapshot } from "../governance/policy/snapshot.ts";
 import { type CliContext, exitCodes, type Finish } from "./context.ts";
 import { loadPolicies, sentence } from "./policy-files.ts";
+import { oneLine } from "./table.ts";
 
 /** A decision for programs: what it says, and about what. */
 export const plainDecision = ({
@@ -40,7 +41,7 @@ export const plainDecision = ({
 export function decisionLines({ effect, ruleId, bundle, reason, observed }: Decision): readonly string[] {
   const by = ruleId === null ? "default" : `rule \`${ruleId}\` of ${bundle}`;
   const would = observed === null ? [] : [`if everything observed were enforced: ${observed.effect}, ${observed.reason}`];
-  return [`${effect} by ${by}: ${reason}`, ...would];
+  return [`${effect} by ${by}: ${reason}`, ...would].map(oneLine);
 }
 
 /** The snapshot of policy files that must be right; or null, when the command has ended because they are not. */

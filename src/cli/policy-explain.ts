@@ -3,7 +3,7 @@ import type { Mismatch } from "../governance/policy/explain.ts";
 import { type CliContext, exitCodes, type Finish } from "./context.ts";
 import { decisionLines, plainDecision, usableSnapshot } from "./policy-decision.ts";
 import { loadAction } from "./policy-files.ts";
-import { table } from "./table.ts";
+import { oneLine, table } from "./table.ts";
 
 type Options = { readonly policy: readonly string[]; readonly action: string; readonly json?: boolean };
 
@@ -31,7 +31,7 @@ export function addPolicyExplainCommand(policy: Command, context: CliContext, fi
           mismatches.map(said).join("; "),
         ]);
         if (rows.length > 0) context.print(`${table(["RESULT", "DECISION", "RULE", "WHERE", "WHY"], rows)}\n`);
-        context.print(`topic ${decision.action.topic}`);
+        context.print(oneLine(`topic ${decision.action.topic}`));
         for (const line of decisionLines(decision)) context.print(line);
       }
       finish(exitCodes.ok);

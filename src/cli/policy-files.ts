@@ -4,6 +4,7 @@ import type { Action } from "../governance/action.ts";
 import type { Bundle, Snapshot } from "../governance/policy/snapshot.ts";
 import type { Problem } from "../language/reader.ts";
 import { UsageError } from "./context.ts";
+import { oneLine } from "./table.ts";
 import { textIn, textOf } from "./text-file.ts";
 
 /** What was found in a file, at a place that an editor can jump to. */
@@ -56,4 +57,4 @@ export async function loadAction(file: string): Promise<Action> {
 
 /** As compilers write it, so that editors find the place. */
 export const sentence = ({ file, line, column, severity, message, path }: FileProblem): string =>
-  `${file}:${line}:${column}: ${severity}: ${path === "" ? "" : `${path}: `}${message}`;
+  oneLine(`${file}:${line}:${column}: ${severity}: ${path === "" ? "" : `${path}: `}${message}`);

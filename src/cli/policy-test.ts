@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { type CliContext, exitCodes, type Finish } from "./context.ts";
 import { loadPolicies, sentence, withTestsBeside } from "./policy-files.ts";
-import { table } from "./table.ts";
+import { oneLine, table } from "./table.ts";
 
 export function addPolicyTestCommand(policy: Command, context: CliContext, finish: Finish): void {
   policy
@@ -35,7 +35,7 @@ export function addPolicyTestCommand(policy: Command, context: CliContext, finis
       else {
         const rows = results.map(({ ok, name, decision, rule }) => [ok ? "ok" : "FAILED", decision, rule ?? "(default)", name]);
         if (rows.length > 0) context.print(table(["RESULT", "DECISION", "RULE", "TEST"], rows));
-        for (const { file, line, name, failures } of failed) context.complain(`${file}:${line}: ${name}: ${failures.join("; ")}`);
+        for (const { file, line, name, failures } of failed) context.complain(oneLine(`${file}:${line}: ${name}: ${failures.join("; ")}`));
         context.print(results.length === 0 ? "no tests" : `${results.length - failed.length} passed, ${failed.length} failed`);
       }
       finish(isGood ? exitCodes.ok : exitCodes.failure);

@@ -73,6 +73,15 @@ describe("check", () => {
   });
 });
 
+test("what a policy says cannot steer the terminal", async () => {
+  const written = file("hostile.yaml", String.raw`rules: [{ id: "a\e[2J", decision: deny, reason: "\e]0;b\x07\u202e", "\e[31m": 1 }]`);
+  expect((await run("check", written)).err).toContain("unknown key `\ufffd[31m`");
+  const valid = file("steering.yaml", String.raw`rules: [{ id: "a\e[2J", decision: deny, reason: "\e]0;b\x07\u202e" }]`);
+  const action = file("any.yaml", "topic: any");
+  const { out } = await run("explain", "--policy", valid, "--action", action);
+  expect(out).toContain("DENY by rule `a\ufffd[2J` of steering: \ufffd]0;b\ufffd\ufffd");
+});
+
 test("sign writes a signature that verify, and nobody else's key, accepts", async () => {
   const pem = (type: "private" | "public") => {
     const key =

@@ -241,6 +241,13 @@ rules:
     await expect(workflowService.pollWorkflowTaskQueue(request)).rejects.toThrow(message);
   });
 
+  test.each(["holdfast", "holdfast-dag", "holdfast-jobs"])("no workflow can be started on %s", async (name) => {
+    const start = compat.client.workflow.start("anything", { taskQueue: name, workflowId: `on-${name}` });
+    await expect(start).rejects.toMatchObject({
+      cause: { details: `task queue \`${name}\` is the server's own, no workflow can be started on it` },
+    });
+  });
+
   test("a held activity cannot be completed from elsewhere", async () => {
     const handle = await ask({ title: "Deploy" });
     const { id, activityId } = await server.approvalOf(handle);

@@ -12,11 +12,14 @@ export const jobTaskQueue = "holdfast-jobs";
 
 const reservedQueues: readonly string[] = [serverTaskQueue, dagTaskQueue, jobTaskQueue];
 
+/** Whether workflows on a task queue are decided by the server: what a client starts there would find no code. */
+export const isServerTaskQueue = (name: string): boolean => reservedQueues.includes(name);
+
 /** Keeps workers that are not the server's from its task queues: whoever takes an approval from there could grant it. */
 export const exceptServerTaskQueues =
   <Request extends { readonly taskQueue: TaskQueue | undefined }, Response>(poll: UseCase<Request, Response>): UseCase<Request, Response> =>
   async (request, caller): Promise<Result<Response, Refusal>> => {
     const name = request.taskQueue?.name ?? "";
-    if (!reservedQueues.includes(name)) return poll(request, caller);
+    if (!isServerTaskQueue(name)) return poll(request, caller);
     return err(invalidArgument(`task queue \`${name}\` is the server's own, no other worker can poll it`));
   };

@@ -1,10 +1,12 @@
 import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from "../../../protocol/generated/temporal/api/enums/v1/workflow.ts";
+import type { TaskQueue } from "../../../protocol/generated/temporal/api/taskqueue/v1/message.ts";
 import {
   type SignalWithStartWorkflowExecutionRequest,
   StartWorkflowExecutionRequest,
   StartWorkflowExecutionResponse,
 } from "../../../protocol/generated/temporal/api/workflowservice/v1/request_response.ts";
 import { invalidArgument, type Refusal } from "../../../protocol/refusal.ts";
+import { isServerTaskQueue } from "../../../service/built-in/server-task-queue.ts";
 import { method } from "../method.ts";
 import {
   bounded,
@@ -37,6 +39,7 @@ export function validStartFields(request: StartWorkflowExecutionRequest | Signal
     oneStartTime(request) ??
     requiredWorkflowType(request.workflowType) ??
     requiredTaskQueue(request.taskQueue) ??
+    unreserved(request.taskQueue) ??
     validDuration("WorkflowExecutionTimeoutSeconds", request.workflowExecutionTimeout) ??
     validDuration("WorkflowRunTimeoutSeconds", request.workflowRunTimeout) ??
     validDuration("WorkflowTaskTimeoutSeconds", request.workflowTaskTimeout) ??
@@ -51,6 +54,11 @@ function newWorkflowId(workflowId: string): Refusal | null {
   if (workflowId.length <= idLengthMax) return null;
   return invalidArgument(`WorkflowId exceeds maximum allowed length (${workflowId.length}/${idLengthMax})`);
 }
+
+const unreserved = (taskQueue: TaskQueue | undefined): Refusal | null =>
+  isServerTaskQueue(taskQueue?.name ?? "")
+    ? invalidArgument(`task queue \`${taskQueue?.name}\` is the server's own, no workflow can be started on it`)
+    : null;
 
 const oneStartTime = ({
   cronSchedule,

@@ -5,7 +5,6 @@ import { type ActionInput, noInput } from "./action-input.ts";
 export const actionKinds = [
   "activity",
   "job",
-  "dag-step",
   "child-workflow",
   "external-signal",
   "external-cancellation",
@@ -88,7 +87,6 @@ export const tenantOf = (namespace: string): string => namespace.toLowerCase();
 const topicPrefixes: { readonly [K in ActionKind]: string } = {
   activity: "activity",
   job: "job",
-  "dag-step": "step",
   "child-workflow": "child-workflow",
   "external-signal": "signal",
   "external-cancellation": "cancel",

@@ -20,6 +20,9 @@ rules:
     decision: deny
     reason: people only
     remediations: [{ id: stage, title: try staging, replacement_topic: job.write.staging, add_labels: { env: staging }, remove_labels: [prod] }]
+  - id: tools
+    match: { kinds: [tool-call], names: [delete_*] }
+    decision: require_approval
   - id: people
     match: { topics: [job.write], tenants: [default, other], capabilities: [repo.write], risk_tags: [prod], requires: [git], pack_ids: [git] }
     decision: allow
@@ -33,6 +36,12 @@ afterAll(() => api.close());
 
 const ask = async (what: string, body: object, headers: Record<string, string> = {}) =>
   (await api.ask("POST", `/api/v1/policy/${what}`, { body, headers })).json;
+
+test("a tool call is decided for whoever is about to make it", async () => {
+  const asked = { kind: "tool-call", name: "delete_branch", labels: { "mcp.server": "git" } };
+  expect(await ask("evaluate", asked)).toMatchObject({ decision: "DECISION_TYPE_REQUIRE_HUMAN", ruleId: "tools" });
+  expect(await ask("evaluate", { ...asked, name: "read_file" })).toMatchObject({ decision: "DECISION_TYPE_DENY" });
+});
 
 test("an answer has every field of the reference, as protocol buffers have them in JSON", async () => {
   expect(await ask("evaluate", { topic: "job.read.file", priority: "JOB_PRIORITY_BATCH", memory_id: "m" })).toEqual({
@@ -124,6 +133,7 @@ test("explain says why each rule did not match", async () => {
     "reads not-matched",
     "big-refunds not-matched",
     "robots not-matched",
+    "tools not-matched",
     "people decided",
   ]);
   expect(rules?.[2]?.mismatches).toMatchObject([
@@ -155,7 +165,7 @@ test("the snapshot in force, by its hash", async () => {
   const { hash } = api.core.kernel.snapshot();
   expect((await api.ask("GET", "/api/v1/policy/snapshots")).json).toEqual({
     snapshots: [hash],
-    in_force: { hash, version: "v7", published: true, rules: 4, bundles: [{ id: "main", mode: "enforce", rules: 4 }] },
+    in_force: { hash, version: "v7", published: true, rules: 5, bundles: [{ id: "main", mode: "enforce", rules: 5 }] },
     items: [],
     next_cursor: null,
   });

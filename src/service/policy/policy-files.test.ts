@@ -37,10 +37,10 @@ test("problems name file, line and column, and a file that is not there is one",
 });
 
 test("what the server cannot enforce is refused", () => {
-  const file = write("more-than-we-can.yaml", "rules: [{ id: r, match: { kinds: [tool-call] }, decision: deny }]");
+  const file = write("more-than-we-can.yaml", "rules: [{ id: r, match: { kinds: [schedule] }, decision: deny }]");
   expect(readPolicyFiles([file])).toEqual({
     ok: false,
-    error: [`${file}:1:1: a rule for the kind \`tool-call\` is not enforced by this server yet`],
+    error: [`${file}:1:1: a rule for the kind \`schedule\` is not enforced by this server yet`],
   });
 });
 

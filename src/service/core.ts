@@ -75,6 +75,7 @@ import { requestCancelWorkflowExecution } from "./request-cancel-workflow-execut
 import { startRetention } from "./retention.ts";
 import { createRuns } from "./runs.ts";
 import { createSafetyKernel, type SafetyKernel } from "./safety-kernel.ts";
+import { createSchemas, type Schemas } from "./schemas.ts";
 import { addSearchAttributes, getSearchAttributes, listSearchAttributes, removeSearchAttributes } from "./search-attribute-requests.ts";
 import type { Services } from "./services.ts";
 import { signalWorkflowExecution } from "./signal-workflow-execution.ts";
@@ -162,6 +163,8 @@ export type Core = {
   readonly backtest: Backtest;
   /** Declarative workflows and their runs. */
   readonly dag: Dag;
+  /** That steps of declarative workflows name. */
+  readonly schemas: Schemas;
   readonly jobs: Jobs;
   /** Jobs that failed for good. */
   readonly deadLetters: DeadLetters;
@@ -388,6 +391,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   return {
     services,
     dag,
+    schemas: createSchemas({ store, committer, clock, namespaces }),
     jobs,
     deadLetters,
     leases: createLeases({ namespaces, services }),

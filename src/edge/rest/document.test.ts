@@ -174,6 +174,10 @@ describe("every status that the document has occurs", () => {
     "POST /api/v1/workflow-runs/{id}/terminate": [`${v1}/workflow-runs/${runs[2]}/terminate`],
     "DELETE /api/v1/workflow-runs/{id}": [`${v1}/workflow-runs/${runs[3]}`],
     "DELETE /api/v1/workflows/{id}": [`${v1}/workflows/gone`],
+    "POST /api/v1/schemas": [`${v1}/schemas`, { body: { id: "acme/order", schema: {} } }],
+    "GET /api/v1/schemas": [`${v1}/schemas`],
+    "GET /api/v1/schemas/{id}": [`${v1}/schemas/acme%2Forder`],
+    "DELETE /api/v1/schemas/{id}": [`${v1}/schemas/acme%2Forder`],
     "GET /api/v1/approvals": [`${v1}/approvals`],
     "GET /api/v1/approvals/{id}": [`${v1}/approvals/${open}`],
     "POST /api/v1/approvals/{id}/approve": [`${v1}/approvals/${open}/approve`, { as: "ada", headers: finance }],
@@ -248,6 +252,10 @@ describe("every status that the document has occurs", () => {
     ]),
     ["POST", `${v1}/workflow-runs/none/rerun`, { body: {} }],
     ["DELETE", `${v1}/workflow-runs/none`],
+    ["POST", `${v1}/schemas`, { body: { id: "a", schema: { type: "nonsense" } } }],
+    ["POST", `${v1}/schemas`, { body: { id: "a", schema: {} }, headers: { "if-match": '"x"' } }],
+    ["GET", `${v1}/schemas/none`],
+    ["DELETE", `${v1}/schemas/none`],
     ["GET", `${v1}/approvals/none`],
     ["POST", `${v1}/approvals/none/approve`, { as: "ada" }],
     ["POST", `${v1}/approvals/none/reject`, { as: "ada" }],
@@ -334,6 +342,7 @@ describe("every status that the document has occurs", () => {
         "doctor",
         "policies",
         "policyLimits",
+        "schemas",
         "stream",
         "kernel",
       ])
@@ -346,8 +355,8 @@ describe("every status that the document has occurs", () => {
     await failing.close();
     /** Texts that are no longer read as they were when they were saved come from another version of the server. */
     const otherVersions = ["POST /api/v1/policy/publish 422", "POST /api/v1/policy/rollback 422"];
-    /** A thousand workflows. */
-    const tooMany = ["POST /api/v1/workflows 409"];
+    /** A thousand workflows, or schemas. */
+    const tooMany = ["POST /api/v1/workflows 409", "POST /api/v1/schemas 409"];
     /** The document itself needs nothing that could fail. */
     const cannotFail = (path: string): boolean => /openapi|docs/.test(path);
     const missing = operations.flatMap(({ name, path, operation }) =>

@@ -25,6 +25,7 @@ export type RestServices = Pick<
   | "leases"
   | "policies"
   | "policyLimits"
+  | "schemas"
   | "stream"
 >;
 

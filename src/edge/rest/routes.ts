@@ -7,6 +7,7 @@ import { delegate } from "./delegate.ts";
 import { deleteBundle } from "./delete-bundle.ts";
 import { deleteDeadLetter, deleteDeadLetters } from "./delete-dead-letter.ts";
 import { deleteRun } from "./delete-run.ts";
+import { deleteSchema } from "./delete-schema.ts";
 import { deleteWorkflow } from "./delete-workflow.ts";
 import { diffPolicy } from "./diff-policy.ts";
 import { evaluatePolicy } from "./evaluate-policy.ts";
@@ -20,6 +21,7 @@ import { getJob } from "./get-job.ts";
 import { getPolicySnapshot } from "./get-policy-snapshot.ts";
 import { getRun } from "./get-run.ts";
 import { getRunTimeline } from "./get-run-timeline.ts";
+import { getSchema } from "./get-schema.ts";
 import { getStatus } from "./get-status.ts";
 import { getWorkflow } from "./get-workflow.ts";
 import { heartbeatLease } from "./heartbeat-lease.ts";
@@ -34,6 +36,7 @@ import { listPolicyAudit } from "./list-policy-audit.ts";
 import { listPolicyLimits } from "./list-policy-limits.ts";
 import { listPolicySnapshots } from "./list-policy-snapshots.ts";
 import { listRuns, listRunsOfWorkflow } from "./list-runs.ts";
+import { listSchemas } from "./list-schemas.ts";
 import { listWorkflows } from "./list-workflows.ts";
 import { makeCheckpoint } from "./make-checkpoint.ts";
 import { publishPolicy, rollbackPolicy } from "./publish-policy.ts";
@@ -42,6 +45,7 @@ import { remediateJob } from "./remediate-job.ts";
 import { rerunRun } from "./rerun.ts";
 import { retryDeadLetter, retryDeadLetters } from "./retry-dead-letter.ts";
 import type { Route } from "./route.ts";
+import { saveSchema } from "./save-schema.ts";
 import { saveWorkflow } from "./save-workflow.ts";
 import { signalRun } from "./signal-run.ts";
 import { simulateBundle } from "./simulate-bundle.ts";
@@ -86,6 +90,10 @@ export const routes: readonly Route[] = [
   signalRun,
   rerunRun,
   deleteRun,
+  listSchemas,
+  saveSchema,
+  getSchema,
+  deleteSchema,
   listApprovals,
   getApproval,
   approve,

@@ -2,7 +2,7 @@ import * as z from "zod/mini";
 import { err, ok } from "../../base/result.ts";
 import { askerOf } from "./asker.ts";
 import { dagCodes, dagProblem, invalidWorkflowCode } from "./dag-problem.ts";
-import { headerOf } from "./header.ts";
+import { headerOf, tagIn } from "./header.ts";
 import { badRequest } from "./problem.ts";
 import { route } from "./route.ts";
 import { warningsOf, warningsSchema, workflowTag } from "./workflow-view.ts";
@@ -22,7 +22,7 @@ export const saveWorkflow = route({
   },
   handle: async ({ headers, text }, { dag }) => {
     const asker = askerOf(headers);
-    const seen = seenIn(headerOf(headers, "if-match"));
+    const seen = tagIn(headerOf(headers, "if-match"));
     if (seen === undefined) return err(badRequest("bad-condition", "expected `If-Match` with one tag"));
     const saved = await dag.workflows.save(asker.namespace, { text, by: asker.by, seen });
     if (!saved.ok) return err(dagProblem(saved.error));
@@ -31,9 +31,3 @@ export const saveWorkflow = route({
     return ok({ json: { id, sha256, warnings: warningsOf(problems) }, headers: { etag: workflowTag(workflow) } });
   },
 });
-
-/** The SHA-256 in a tag; null without a condition, undefined when it is none. */
-function seenIn(condition: string | null): string | null | undefined {
-  if (condition === null) return null;
-  return /^"([^"]*)"$/.exec(condition)?.[1];
-}

@@ -1,15 +1,22 @@
 import type { EpochMs } from "../../base/time.ts";
+import type { Json } from "../../dag/json.ts";
 import type { DocumentWrite, Store, StoredDocument } from "../../store/store.ts";
 
-/* What the store keeps of workflow definitions, as JSON documents: one that changes for each workflow, and the texts, which never do. */
+/* What the store keeps of workflow definitions, as JSON documents: one that changes for each workflow, and the sources, which never do. */
 
-/** Which text is the definition of a workflow now. */
-export type Workflow = {
-  readonly id: string;
-  /** SHA-256 of the text, hexadecimal: names the version. */
-  readonly sha256: string;
+/** What a definition is compiled from. */
+export type Source = {
   /** As it was sent. */
   readonly text: string;
+  /** Those that the text names, by their ids, as they were when it was sent. Absent when it names none. */
+  readonly schemas?: { readonly [id: string]: Json };
+};
+
+/** Which text is the definition of a workflow now. */
+export type Workflow = Source & {
+  readonly id: string;
+  /** SHA-256 of the source, hexadecimal: names the version. */
+  readonly sha256: string;
   readonly createdAt: EpochMs;
   readonly updatedAt: EpochMs;
   /** Who sent the text, as they called themselves. */
@@ -19,7 +26,7 @@ export type Workflow = {
 export type Documents = Pick<Store, "readDocument" | "listDocuments">;
 export type Versioned<T> = { readonly value: T; readonly version: number };
 
-const kinds = { workflow: "dag-workflow", text: "dag-definition" } as const;
+const kinds = { workflow: "dag-workflow", source: "dag-definition" } as const;
 
 /** A namespace's id has no `/`, so that one namespace never reads what another one wrote. */
 const idIn = (namespaceId: string, ...parts: readonly string[]): string => [namespaceId, ...parts].join("/");
@@ -45,19 +52,17 @@ export const workflowWrite = (namespaceId: string, id: string, workflow: Workflo
   body: workflow === null ? null : bodyOf(workflow),
 });
 
-type TextBody = { readonly text: string };
-
-/** The text of a version, also when the workflow has another one now or is deleted; null when there never was such a version. */
-export async function readText(documents: Documents, of: DefinitionKey): Promise<string | null> {
-  const stored = await documents.readDocument(kinds.text, idIn(of.namespaceId, of.workflowId, of.sha256));
-  return stored === null ? null : read<TextBody>(stored).text;
+/** The source of a version, also when the workflow has another one now or is deleted; null when there never was such a version. */
+export async function readSource(documents: Documents, of: DefinitionKey): Promise<Source | null> {
+  const stored = await documents.readDocument(kinds.source, idIn(of.namespaceId, of.workflowId, of.sha256));
+  return stored === null ? null : read<Source>(stored);
 }
 
 export type DefinitionKey = { readonly namespaceId: string; readonly workflowId: string; readonly sha256: string };
 
-export const textWrite = ({ namespaceId, workflowId, sha256 }: DefinitionKey, text: string): DocumentWrite => ({
-  kind: kinds.text,
+export const sourceWrite = ({ namespaceId, workflowId, sha256 }: DefinitionKey, source: Source): DocumentWrite => ({
+  kind: kinds.source,
   id: idIn(namespaceId, workflowId, sha256),
   expectedVersion: 0,
-  body: bodyOf({ text } satisfies TextBody),
+  body: bodyOf(source),
 });

@@ -1,17 +1,20 @@
 import { err, ok, type Result } from "../../base/result.ts";
 import { sha256Hex } from "../../base/sha256.ts";
-import { parseDagSpec } from "../../dag/spec/parse.ts";
+import type { Json } from "../../dag/json.ts";
+import { definitionLettersMax, type Parsed, parseDagSpec } from "../../dag/spec/parse.ts";
 import type { DagSpec } from "../../dag/spec/spec.ts";
 import type { Problem } from "../../language/reader.ts";
 import type { Clock } from "../clock.ts";
 import { type Committer, changeOutsideRuns } from "../committer.ts";
+import { readSchema } from "../schemas.ts";
 import {
   type DefinitionKey,
   type Documents,
   listWorkflows,
-  readText,
+  readSource,
   readWorkflow,
-  textWrite,
+  type Source,
+  sourceWrite,
   type Workflow,
   workflowWrite,
 } from "./definition-documents.ts";
@@ -31,7 +34,10 @@ export type Save = {
 /** A definition, compiled. */
 export type Definition = { readonly key: DefinitionKey; readonly spec: DagSpec };
 
-/** Definitions of workflows. A text never changes: what was sent is found again by its hash, whatever has been sent or deleted since. */
+/**
+ * Definitions of workflows. A source never changes: what was sent, with the schemas that it named then, is found again by its hash, whatever
+ * has been sent or deleted since.
+ */
 export type Definitions = {
   /** Makes a text the definition of the workflow that it names, or of a new one if it names none. `problems` are warnings. */
   save(
@@ -64,12 +70,12 @@ export function createDefinitions(deps: {
   readonly newId: () => string;
 }): Definitions {
   const { documents, committer, clock, newId } = deps;
-  /** By hash of the text, the one used last at the end. */
+  /** By hash of the source, the one used last at the end. */
   const compiled = new Map<string, DagSpec>();
 
-  function specOf(sha256: string, text: string): DagSpec | null {
+  function specOf(sha256: string, source: Source): DagSpec | null {
     const known = compiled.get(sha256);
-    const spec = known ?? parseDagSpec(text).spec;
+    const spec = known ?? parse(source).spec;
     if (spec === null) return null;
     compiled.delete(sha256);
     compiled.set(sha256, spec);
@@ -78,11 +84,29 @@ export function createDefinitions(deps: {
     return spec;
   }
 
+  /** With the schemas that the text names and that are there. */
+  async function sourceOf(namespaceId: string, text: string): Promise<Source> {
+    const named = new Set<string>();
+    parseDagSpec(text, {
+      schemaOf: (id) => {
+        named.add(id);
+        return true;
+      },
+    });
+    if (named.size === 0) return { text };
+    const schemas: { [id: string]: Json } = {};
+    for (const id of named) {
+      const found = await readSchema(documents, namespaceId, id);
+      if (found !== null) schemas[id] = found.schema;
+    }
+    return { text, schemas };
+  }
+
   return {
     at: async (key) => {
       // Looked for even when it is compiled: the hash of a text is no secret, and another namespace's was never sent here.
-      const text = await readText(documents, key);
-      const spec = text === null ? null : specOf(key.sha256, text);
+      const source = await readSource(documents, key);
+      const spec = source === null ? null : specOf(key.sha256, source);
       return spec === null ? null : { key, spec };
     },
     get: async (namespaceId, workflowId) => (await readWorkflow(documents, namespaceId, workflowId))?.value ?? null,
@@ -90,17 +114,18 @@ export function createDefinitions(deps: {
     current: async (namespaceId, workflowId) => {
       const found = await readWorkflow(documents, namespaceId, workflowId);
       if (found === null) return null;
-      const { sha256, text } = found.value;
-      const spec = specOf(sha256, text);
+      const { sha256 } = found.value;
+      const spec = specOf(sha256, found.value);
       return spec === null ? null : { key: { namespaceId, workflowId, sha256 }, spec };
     },
 
     save: async (namespaceId, { text, by, seen }) => {
-      const { spec, problems } = parseDagSpec(text);
+      const source = await sourceOf(namespaceId, text);
+      const { spec, problems } = parse(source);
       if (spec === null) return err({ kind: "invalid-workflow", problems });
       const workflowId = spec.id ?? newId();
       if (!idPattern.test(workflowId)) return err({ kind: "bad-workflow-id" });
-      const key = { namespaceId, workflowId, sha256: sha256Hex(text) };
+      const key = { namespaceId, workflowId, sha256: hashOf(source) };
       for (let attempt = 1; attempt <= attemptsMax; attempt++) {
         const before = await readWorkflow(documents, namespaceId, workflowId);
         if (seen !== null && before?.value.sha256 !== seen) return err({ kind: "workflow-changed" });
@@ -109,11 +134,11 @@ export function createDefinitions(deps: {
           return err({ kind: "too-many-workflows" });
         const now = clock.now();
         const createdAt = before?.value.createdAt ?? now;
-        const workflow: Workflow = { id: workflowId, sha256: key.sha256, text, createdAt, updatedAt: now, updatedBy: by };
-        const isNew = (await readText(documents, key)) === null;
+        const workflow: Workflow = { id: workflowId, sha256: key.sha256, ...source, createdAt, updatedAt: now, updatedBy: by };
+        const isNew = (await readSource(documents, key)) === null;
         const putDocuments = [
           workflowWrite(namespaceId, workflowId, workflow, before?.version ?? 0),
-          ...(isNew ? [textWrite(key, text)] : []),
+          ...(isNew ? [sourceWrite(key, source)] : []),
         ];
         const outcome = await committer.commit(changeOutsideRuns({ putDocuments, ledger: [] }));
         if (outcome === "committed") return ok({ workflow, problems });
@@ -132,3 +157,14 @@ export function createDefinitions(deps: {
     },
   };
 }
+
+function parse({ text, schemas = {} }: Source): Parsed {
+  const letters = JSON.stringify(schemas).length;
+  if (letters <= definitionLettersMax)
+    return parseDagSpec(text, { schemaOf: (id) => (Object.hasOwn(schemas, id) ? schemas[id] : undefined) });
+  const message = `the schemas that a definition names have at most ${definitionLettersMax} letters together`;
+  return { spec: null, problems: [{ severity: "error", line: 1, column: 1, path: "", message }] };
+}
+
+/** A list is no definition, so that no text has the hash of another one with its schemas. */
+const hashOf = ({ text, schemas }: Source): string => sha256Hex(schemas === undefined ? text : JSON.stringify([text, schemas]));

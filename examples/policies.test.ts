@@ -7,21 +7,28 @@ import { loadPolicies } from "../src/cli/policy-files.ts";
 import { runTests } from "../src/governance/policy/run-tests.ts";
 import { readPolicyFiles } from "../src/service/policy/policy-files.ts";
 
-// The policies of one example are in force together.
+// The policies of one example are in force together. Other files of YAML are definitions of workflows.
+const policyFiles = ["policy.yaml", "catalogue.yaml"];
 const examples = readdirSync(fileURLToPath(new URL(".", import.meta.url)), { withFileTypes: true })
   .filter((entry) => entry.isDirectory())
   .map(({ parentPath, name }) => join(parentPath, name))
-  .map((folder) => ({ name: basename(folder), files: yamlFiles(folder) }))
+  .map((folder) => ({ name: basename(folder), files: policiesIn(folder) }))
   .filter(({ files }) => files.length > 0);
 
-function yamlFiles(folder: string): readonly string[] {
+function policiesIn(folder: string): readonly string[] {
   return readdirSync(folder)
-    .filter((name) => name.endsWith(".yaml"))
+    .filter((name) => policyFiles.includes(name))
     .map((name) => join(folder, name));
 }
 
 test("examples with policies", () =>
-  expect(examples.map(({ name }) => name).sort()).toEqual(["deploy", "incident-remediation", "order-fulfillment"]));
+  expect(examples.map(({ name }) => name).sort()).toEqual([
+    "agent-patterns",
+    "deploy",
+    "incident-remediation",
+    "incident-workflow",
+    "order-fulfillment",
+  ]));
 
 describe.each(examples)("$name", ({ files }) => {
   test("passes `holdfast policy check` without a warning", async () => {

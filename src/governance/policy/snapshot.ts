@@ -198,14 +198,15 @@ type Parts = {
 };
 
 function compiled(bundle: Bundle, { id, line, match, when, rollout, outcome }: Parts, further: readonly Condition[] = []): CompiledRule {
-  const { topics, ...rest } = match;
+  const { topics } = match;
+  const conditions = [...conditionsOf(match, when), ...further];
   return {
     bundle: bundle.id,
     id,
     line,
     topics: topics === undefined ? null : compiledGlobs(topics),
-    conditions: [...conditionsOf(match, when), ...further],
-    furtherConditions: [...conditionsOf(rest, when), ...further],
+    conditions,
+    furtherConditions: conditions.filter(({ field }) => field !== "topics"),
     rollout,
     outcome: { ...outcome, ruleId: id, bundle: bundle.id },
   };

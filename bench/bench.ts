@@ -8,6 +8,7 @@ import { benchRestate } from "./peer/restate.ts";
 import { profileSummary } from "./profile.ts";
 import type { Scenario } from "./scenario.ts";
 import { approvals } from "./scenarios/approvals.ts";
+import { dag } from "./scenarios/dag.ts";
 import { decisions } from "./scenarios/decisions.ts";
 import { governance } from "./scenarios/governance.ts";
 import { ledger } from "./scenarios/ledger.ts";
@@ -26,6 +27,7 @@ const scenarios: { readonly [N in ScenarioName]: Scenario } = {
   ledger,
   governance,
   approvals,
+  dag,
   sleeping,
 };
 

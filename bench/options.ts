@@ -10,6 +10,7 @@ export const scenarioNames = [
   "ledger",
   "governance",
   "approvals",
+  "dag",
   "sleeping",
 ] as const;
 export type ScenarioName = (typeof scenarioNames)[number];

@@ -107,9 +107,14 @@ export function cpuMs(pid: number): number {
 }
 
 /** Resident memory, MiB; NaN where there is no /proc. */
-export function residentMib(pid: number): number {
+export const residentMib = (pid: number): number => statusMib(pid, /^VmRSS:\s+(\d+)/m);
+
+/** The highest resident memory since the process began, MiB; NaN where there is no /proc. */
+export const peakMib = (pid: number): number => statusMib(pid, /^VmHWM:\s+(\d+)/m);
+
+function statusMib(pid: number, line: RegExp): number {
   if (!onLinux) return Number.NaN;
-  const [, kib] = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
+  const [, kib] = line.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
   return Number(kib) / 1024;
 }
 

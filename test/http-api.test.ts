@@ -36,7 +36,7 @@ test("the policy file decides, and the ledger knows since when", async () => {
   const body = JSON.stringify({ topic: "job.deploy.apply", meta: { actor_id: "ada" } });
   const asked = await json("/api/v1/policy/evaluate", { method: "POST", headers: { "content-type": "application/json" }, body });
   expect(asked).toMatchObject({ decision: "DECISION_TYPE_REQUIRE_HUMAN", ruleId: "deploys", policySnapshot: snapshots[0] });
-  const { items } = await json("/api/v1/audit", { headers: { "x-tenant-id": "system" } });
+  const { items } = await json("/api/v1/audit?kind=policy-published", { headers: { "x-tenant-id": "system" } });
   expect(items).toMatchObject([{ kind: "policy-published", body: { snapshot_after: snapshots[0] } }]);
 });
 

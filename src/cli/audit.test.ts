@@ -73,10 +73,11 @@ describe("checkpoint", () => {
   test("prints what the server signed, and appends it to a file", async () => {
     const api = await openApi(undefined, { checkpoints: { privateKey, interval: 3_600_000, file: null } });
     const checkpoint = (...args: readonly string[]) => run(["audit", "checkpoint", "--as", "ada", "--address", api.url, ...args]);
-    expect(await checkpoint()).toMatchObject({ exitCode: 1, complaints: expect.stringContaining("(empty-ledger)") });
     await api.core.record({ namespaceId: "orders", at: 0, kind: "decision", runId: null, body: Buffer.from("{}") });
     const { printed } = await checkpoint();
-    expect(JSON.parse(printed)).toMatchObject({ number: 1, chains: 1, moved: [["orders", expect.any(String), 1, expect.any(String)]] });
+    const sealed = JSON.parse(printed);
+    expect(sealed).toMatchObject({ number: 1, chains: 2 });
+    expect(sealed.moved).toContainEqual(["orders", expect.any(String), 1, expect.any(String)]);
     const file = join(folder, "kept.jsonl");
     expect(await checkpoint("--output", file)).toMatchObject({ exitCode: 0, printed: "" });
     expect(readFileSync(file, "utf8")).toBe(`${printed}\n`);

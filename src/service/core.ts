@@ -191,7 +191,7 @@ export type Core = {
 export async function startCore(options: CoreOptions): Promise<Core> {
   const { store, clock, log, metrics, limits, newId } = options;
   const routeTopic = createRoutes(options.routes ?? {});
-  const namespaces = createNamespaces({ store, newId });
+  const namespaces = createNamespaces({ store, clock, newId });
   const notifyOptions = options.notify ?? { channels: {}, approvals: null, signingKey: null, allowPrivate: false, timeout: 10 * secondMs };
   const noticesUrl = webhookUrl(notifyOptions.channels[notifyOptions.approvals ?? ""] ?? "");
   const stream = createStream({ clock, namespaces, newId });

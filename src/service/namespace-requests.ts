@@ -66,7 +66,7 @@ export const updateNamespace =
     const { updateInfo, config } = request;
     const retention = config?.workflowExecutionRetentionTtl;
     if (retention !== undefined && fromProtoTime(retention) < retentionMin) return err(retentionProblem);
-    const updated = await namespaces.update(request.namespace, (body) =>
+    const updated = await namespaces.update(request.namespace, "namespace-updated", (body) =>
       ok({
         ...body,
         description: updateInfo?.description || body.description,

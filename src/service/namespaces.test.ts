@@ -7,12 +7,13 @@ import { Namespace } from "../protocol/generated/holdfast/state/v1/namespace.ts"
 import { IndexedValueType } from "../protocol/generated/temporal/api/enums/v1/common.ts";
 import { NamespaceState } from "../protocol/generated/temporal/api/enums/v1/namespace.ts";
 import { invalidArgument } from "../protocol/refusal.ts";
+import { serverNamespaceId } from "./audit.ts";
 import { createNamespaces } from "./namespaces.ts";
-import { accepted, openTestStore, type TestStore } from "./service.test-kit.ts";
+import { accepted, manualClock, openTestStore, type TestStore } from "./service.test-kit.ts";
 
 async function open(given?: TestStore) {
   const store = given ?? (await openTestStore());
-  return { store, namespaces: createNamespaces({ store, newId: randomUUID }) };
+  return { store, namespaces: createNamespaces({ store, clock: manualClock(), newId: randomUUID }) };
 }
 const body = (fields: Partial<Namespace> = {}) => make(Namespace, { retention: dayMs, ...fields });
 const wanted = (name: string, searchAttributes = {}) => ({ name, retention: dayMs, searchAttributes });
@@ -37,7 +38,7 @@ describe("a change", () => {
   test("replaces the body, and is stored", async () => {
     const { store, namespaces } = await open();
     await namespaces.create({ name: "payments", body: body() });
-    const changed = accepted(await namespaces.update("payments", (old) => ok({ ...old, description: "money" })));
+    const changed = accepted(await namespaces.update("payments", "namespace-updated", (old) => ok({ ...old, description: "money" })));
     expect(changed).toMatchObject({ version: 2, body: { description: "money", retention: dayMs } });
     const { namespaces: later } = await open(store);
     await later.recover([]);
@@ -47,7 +48,7 @@ describe("a change", () => {
   test("may be refused, which changes nothing", async () => {
     const { namespaces } = await open();
     const before = accepted(await namespaces.create({ name: "payments", body: body() }));
-    expect(await namespaces.update("payments", () => err(invalidArgument("no")))).toEqual(err(invalidArgument("no")));
+    expect(await namespaces.update("payments", "namespace-updated", () => err(invalidArgument("no")))).toEqual(err(invalidArgument("no")));
     expect(accepted(namespaces.get("payments"))).toBe(before);
   });
 
@@ -56,14 +57,16 @@ describe("a change", () => {
     await namespaces.create({ name: "payments", body: body() });
     const other = await open(store);
     await other.namespaces.recover([]);
-    await namespaces.update("payments", ok);
-    expect(await other.namespaces.update("payments", ok)).toMatchObject({ ok: false, error: { kind: "unavailable" } });
+    await namespaces.update("payments", "namespace-updated", ok);
+    expect(await other.namespaces.update("payments", "namespace-updated", ok)).toMatchObject({ ok: false, error: { kind: "unavailable" } });
   });
 
   test("of search attributes changes what queries and workers may use", async () => {
     const { namespaces } = await open();
     await namespaces.create({ name: "payments", body: body() });
-    await namespaces.update("payments", (old) => ok({ ...old, searchAttributes: { Region: IndexedValueType.KEYWORD } }));
+    await namespaces.update("payments", "namespace-updated", (old) =>
+      ok({ ...old, searchAttributes: { Region: IndexedValueType.KEYWORD } }),
+    );
     const { attributeTypes } = accepted(namespaces.get("payments"));
     expect(attributeTypes.get("Region")).toBe(IndexedValueType.KEYWORD);
   });
@@ -102,5 +105,78 @@ describe("at the start of the server", () => {
       Region: IndexedValueType.KEYWORD,
       Count: IndexedValueType.INT,
     });
+  });
+});
+
+describe("the ledger of the server", () => {
+  async function recorded(store: TestStore) {
+    const { entries } = await store.readLedger({ namespaceId: serverNamespaceId, after: null, limit: 100 });
+    return entries.map(({ kind, runId, body: said }) => {
+      expect([kind, runId]).toEqual(["administration", null]);
+      return JSON.parse(Buffer.from(said).toString());
+    });
+  }
+
+  test("says what is done to a namespace, and which settings are new", async () => {
+    const { store, namespaces } = await open();
+    const settings = body({
+      state: NamespaceState.REGISTERED,
+      description: "money",
+      data: { team: "blue", site: "north" },
+      searchAttributes: { Region: IndexedValueType.KEYWORD },
+    });
+    const { id } = accepted(await namespaces.create({ name: "payments", body: settings }));
+    await namespaces.update("payments", "namespace-updated", (old) =>
+      ok({ ...old, ownerEmail: "ada@example.com", retention: 2 * dayMs, data: { ...old.data, team: "red" } }),
+    );
+    await namespaces.update("payments", "search-attributes-added", (old) =>
+      ok({ ...old, searchAttributes: { ...old.searchAttributes, Count: IndexedValueType.INT } }),
+    );
+    await namespaces.update("payments", "search-attributes-removed", (old) =>
+      ok({ ...old, searchAttributes: { Count: IndexedValueType.INT } }),
+    );
+    await namespaces.retire("payments");
+    const of = { cause: "api", namespace: "payments", namespace_id: id, by: null };
+    expect(await recorded(store)).toEqual([
+      {
+        ...of,
+        act: "namespace-registered",
+        description: "money",
+        retention_ms: dayMs,
+        state: "REGISTERED",
+        data: ["site", "team"],
+        added: { Region: "Keyword" },
+      },
+      { ...of, act: "namespace-updated", owner_email: "ada@example.com", retention_ms: 2 * dayMs, data: ["team"] },
+      { ...of, act: "search-attributes-added", added: { Count: "Int" } },
+      { ...of, act: "search-attributes-removed", removed: ["Region"] },
+      { ...of, act: "namespace-deleted", state: "DELETED" },
+    ]);
+  });
+
+  test("has what the configuration registers once, and what it adds later", async () => {
+    const { store, namespaces } = await open();
+    await namespaces.recover([wanted("payments", { Region: IndexedValueType.KEYWORD })]);
+    for (const attributes of [{ Region: IndexedValueType.TEXT }, { Count: IndexedValueType.INT }, { Count: IndexedValueType.INT }]) {
+      const { namespaces: later } = await open(store);
+      await later.recover([wanted("payments", attributes)]);
+    }
+    expect(await recorded(store)).toMatchObject([
+      { act: "namespace-registered", cause: "configuration", namespace: "payments", added: { Region: "Keyword" } },
+      { act: "search-attributes-added", cause: "configuration", namespace: "payments", added: { Count: "Int" } },
+    ]);
+  });
+
+  test("says nothing of what is refused", async () => {
+    const { store, namespaces } = await open();
+    await namespaces.create({ name: "payments", body: body() });
+    const other = await open(store);
+    await other.namespaces.recover([]);
+    await namespaces.create({ name: "payments", body: body() });
+    await namespaces.update("payments", "namespace-updated", () => err(invalidArgument("no")));
+    await namespaces.update("absent", "namespace-updated", ok);
+    await namespaces.update("payments", "namespace-updated", ok);
+    await other.namespaces.retire("payments");
+    expect((await recorded(store)).map(({ act }) => act)).toEqual(["namespace-registered", "namespace-updated"]);
   });
 });

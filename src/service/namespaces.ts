@@ -7,7 +7,9 @@ import type { IndexedValueType } from "../protocol/generated/temporal/api/enums/
 import { NamespaceState } from "../protocol/generated/temporal/api/enums/v1/namespace.ts";
 import type { Refusal } from "../protocol/refusal.ts";
 import type { Store } from "../store/store.ts";
+import type { Clock } from "./clock.ts";
 import { createKeyedLock } from "./keyed-lock.ts";
+import { type ActCause, type NamespaceAct, namespaceEntry } from "./namespace-entry.ts";
 
 export type NamespaceEntry = {
   readonly id: string;
@@ -18,14 +20,18 @@ export type NamespaceEntry = {
   readonly attributeTypes: SearchAttributeTypes;
 };
 
-/** The namespaces, all in memory: there are few, and every request names one. */
+/** The namespaces, all in memory: there are few, and every request names one. Each change is in the server's ledger, in the same transaction. */
 export type Namespaces = {
   get(name: string): Result<NamespaceEntry, Refusal>;
   byId(id: string): NamespaceEntry | undefined;
   list(): readonly NamespaceEntry[];
   create(namespace: { name: string; body: Namespace }): Promise<Result<NamespaceEntry, Refusal>>;
-  /** Replaces the body by what `change` makes of it. */
-  update(name: string, change: (body: Readonly<Namespace>) => Result<Namespace, Refusal>): Promise<Result<NamespaceEntry, Refusal>>;
+  /** Replaces the body by what `change` makes of it. `act` is what the ledger calls this. */
+  update(
+    name: string,
+    act: NamespaceAct,
+    change: (body: Readonly<Namespace>) => Result<Namespace, Refusal>,
+  ): Promise<Result<NamespaceEntry, Refusal>>;
   /** Marks a namespace deleted and gives its name free. */
   retire(name: string): Promise<Result<NamespaceEntry, Refusal>>;
   /** Reads them from the store, and registers those of the configuration that are missing. */
@@ -36,9 +42,10 @@ export type Namespaces = {
 
 export function createNamespaces(deps: {
   readonly store: Pick<Store, "readNamespaces" | "putNamespace">;
+  readonly clock: Pick<Clock, "now">;
   readonly newId: () => string;
 }): Namespaces {
-  const { store, newId } = deps;
+  const { store, clock, newId } = deps;
   const byName = new Map<string, NamespaceEntry>();
   const byId = new Map<string, NamespaceEntry>();
   const creating = createKeyedLock();
@@ -57,51 +64,64 @@ export function createNamespaces(deps: {
   };
 
   // One at a time per name: the store knows namespaces by id, so only this keeps a name from being taken twice.
-  const create: Namespaces["create"] = ({ name, body }) =>
+  const create = ({ name, body }: { name: string; body: Namespace }, cause: ActCause): ReturnType<Namespaces["create"]> =>
     creating.run(name, async () => {
       const exists = err<Refusal>({ kind: "namespace-already-exists", message: `Namespace "${name}" already exists` });
       if (byName.has(name)) return exists;
       const id = newId();
-      const written = await store.putNamespace({ id, name, version: 1, body: encode(Namespace, body) });
+      const before = make(Namespace, {});
+      const entry = namespaceEntry({ act: "namespace-registered", cause, at: clock.now(), id, name, before, after: body });
+      const written = await store.putNamespace({ id, name, version: 1, body: encode(Namespace, body) }, [entry]);
       return written === "committed" ? ok(keep(id, name, 1, body)) : exists;
     });
 
-  const update: Namespaces["update"] = async (name, change) => {
-    const found = get(name);
-    if (!found.ok) return found;
-    const { id, version, body } = found.value;
-    const changed = change(body);
-    if (!changed.ok) return changed;
-    const written = await store.putNamespace({ id, name, version: version + 1, body: encode(Namespace, changed.value) });
-    if (written === "conflict")
+  /** The next version of a namespace. Its new name need not be the old one. */
+  async function replace(
+    { id, name, version, body: before }: NamespaceEntry,
+    next: { name: string; body: Namespace },
+    { act, cause }: { act: NamespaceAct; cause: ActCause },
+  ): Promise<Result<NamespaceEntry, Refusal>> {
+    const entry = namespaceEntry({ act, cause, at: clock.now(), id, name, before, after: next.body });
+    const record = { id, name: next.name, version: version + 1, body: encode(Namespace, next.body) };
+    if ((await store.putNamespace(record, [entry])) === "conflict")
       return err({ kind: "unavailable", message: `namespace \`${name}\` was changed by somebody else, try again` });
-    return ok(keep(id, name, version + 1, changed.value));
-  };
+    if (next.name !== name) byName.delete(name);
+    return ok(keep(id, next.name, version + 1, next.body));
+  }
+
+  /** Adds what the configuration knows and the namespace does not. */
+  async function addConfigured(namespace: NamespaceEntry, wanted: Namespace["searchAttributes"]): Promise<void> {
+    const { name, body } = namespace;
+    if (Object.keys(wanted).every((attribute) => Object.hasOwn(body.searchAttributes, attribute))) return;
+    const added = { ...body, searchAttributes: { ...wanted, ...body.searchAttributes } };
+    await replace(namespace, { name, body: added }, { act: "search-attributes-added", cause: "configuration" });
+  }
 
   return {
     get,
     byId: (id) => byId.get(id),
     list: () => [...byName.values()].sort((a, b) => (a.name < b.name ? -1 : 1)),
-    create,
-    update,
+    create: (namespace) => create(namespace, "api"),
+    update: async (name, act, change) => {
+      const found = get(name);
+      if (!found.ok) return found;
+      const changed = change(found.value.body);
+      return changed.ok ? replace(found.value, { name, body: changed.value }, { act, cause: "api" }) : changed;
+    },
     retire: async (name) => {
       const found = get(name);
       if (!found.ok) return found;
-      const { id, version, body } = found.value;
-      const retired = { id, name: `${name}-deleted-${id.slice(0, 5)}`, version: version + 1 };
-      const changed = { ...body, state: NamespaceState.DELETED };
-      const written = await store.putNamespace({ ...retired, body: encode(Namespace, changed) });
-      if (written === "conflict")
-        return err({ kind: "unavailable", message: `namespace \`${name}\` was changed by somebody else, try again` });
-      byName.delete(name);
-      return ok(keep(id, retired.name, retired.version, changed));
+      const { id, body } = found.value;
+      const retired = { name: `${name}-deleted-${id.slice(0, 5)}`, body: { ...body, state: NamespaceState.DELETED } };
+      return replace(found.value, retired, { act: "namespace-deleted", cause: "api" });
     },
     recover: async (wanted) => {
       for (const record of await store.readNamespaces()) keep(record.id, record.name, record.version, Namespace.decode(record.body));
       for (const { name, retention, searchAttributes } of wanted) {
+        const there = byName.get(name);
         const body = make(Namespace, { state: NamespaceState.REGISTERED, retention, searchAttributes: { ...searchAttributes } });
-        if (!byName.has(name)) await create({ name, body });
-        else await update(name, (old) => ok({ ...old, searchAttributes: { ...searchAttributes, ...old.searchAttributes } }));
+        if (there === undefined) await create({ name, body }, "configuration");
+        else await addConfigured(there, searchAttributes);
       }
     },
   };

@@ -15,7 +15,7 @@ async function open() {
   const store = await openTestStore();
   const clock = manualClock();
   let ids = 0;
-  const namespaces = createNamespaces({ store, newId: () => `id-${++ids}` });
+  const namespaces = createNamespaces({ store, clock, newId: () => `id-${++ids}` });
   const short = accepted(await namespaces.create({ name: "short", body: make(Namespace, { retention: hourMs }) })).id;
   const long = accepted(await namespaces.create({ name: "long", body: make(Namespace, { retention: dayMs }) })).id;
   const forgotten: RunKey[] = [];

@@ -8,7 +8,7 @@ import type { Services } from "./services.ts";
 export const addSearchAttributes =
   ({ namespaces }: Engine): Services["addSearchAttributes"] =>
   async (request) => {
-    const updated = await namespaces.update(request.namespace, (body) => {
+    const updated = await namespaces.update(request.namespace, "search-attributes-added", (body) => {
       const added = add(new Map(Object.entries(body.searchAttributes)), request.searchAttributes);
       return added.ok ? ok({ ...body, searchAttributes: Object.fromEntries(added.value) }) : added;
     });
@@ -19,7 +19,7 @@ export const addSearchAttributes =
 export const removeSearchAttributes =
   ({ namespaces }: Engine): Services["removeSearchAttributes"] =>
   async (request) => {
-    const updated = await namespaces.update(request.namespace, (body) => {
+    const updated = await namespaces.update(request.namespace, "search-attributes-removed", (body) => {
       const kept = { ...body.searchAttributes };
       for (const name of request.searchAttributes) {
         if (kept[name] === undefined) return err(notFound(`Search attribute ${name} doesn't exist.`));

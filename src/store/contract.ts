@@ -85,7 +85,7 @@ export function storeContract(name: string, open: () => Promise<Store>, reopen?:
         ledger: [ledgerEntry(1), ledgerEntry(2, { namespaceId: "other", runId: run.runId })],
         ...limits({ putHoldings: [holding(run)], spend: [{ id: "budget", windowStart: 0, spent: 1.5 }] }),
       });
-      await before.putNamespace({ id: "n", name: "default", version: 1, body: bytes("n") });
+      await before.putNamespace({ id: "n", name: "default", version: 1, body: bytes("n") }, []);
       const held = await everythingOf(before);
       const after = await reopen(before);
       opened.push(after);

@@ -258,8 +258,8 @@ export type Store = {
   readBudgets(afterId: string, limit: number): Promise<readonly SpentBudget[]>;
 
   readNamespaces(): Promise<readonly NamespaceRecord[]>;
-  /** Writes a namespace if its stored version is one less than the given one (0: none). */
-  putNamespace(record: NamespaceRecord): Promise<ChangeOutcome>;
+  /** Writes a namespace if its stored version is one less than the given one (0: none), and appends `ledger` as `commit` does; else nothing of both. */
+  putNamespace(record: NamespaceRecord, ledger: readonly LedgerEntry[]): Promise<ChangeOutcome>;
 
   /** Runs of a namespace that closed at or before the given time, oldest first; at most `limit`. */
   readClosedRuns(namespaceId: string, closedUntil: EpochMs, limit: number): Promise<readonly RunKey[]>;

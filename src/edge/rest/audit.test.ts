@@ -61,7 +61,12 @@ describe("which entries", () => {
     expect(await kinds("", { "x-tenant-id": "nobody" })).toEqual([]);
   });
   test("of the server", async () => {
-    expect(await kinds("", { "x-tenant-id": "system" })).toEqual(["policy-published"]);
+    const { items } = await list("", { "x-tenant-id": "system" });
+    expect(items).toMatchObject([
+      { kind: "administration", body: { act: "namespace-registered", cause: "configuration", namespace: "default" } },
+      { kind: "administration", body: { act: "namespace-registered", cause: "api", namespace: "other" } },
+      { kind: "policy-published" },
+    ]);
   });
 });
 

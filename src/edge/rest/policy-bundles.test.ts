@@ -48,7 +48,11 @@ test("a bundle is written, published, decides, and is in the history", async () 
     items: [{ action: "publish", actor_id: "ada", role: "ops", bundle_ids: ["secops/a"], message: "go", snapshot_after: after }],
   });
   const ledger = (await api.ask("GET", "/api/v1/audit", { headers: { "x-tenant-id": "system" } })).json;
-  expect([...(ledger.items ?? [])].map(({ kind }) => kind)).toEqual(["administration", "policy-published"]);
+  const acts = [...(ledger.items ?? [])].slice(-2).map(({ kind, body }) => ({ kind, body }));
+  expect(acts).toMatchObject([
+    { kind: "administration", body: { act: "policy-bundle-saved" } },
+    { kind: "policy-published", body: { cause: "api" } },
+  ]);
 });
 
 test("a draft is read with its tag, and written only by those who have seen it", async () => {

@@ -130,7 +130,11 @@ export async function openSqlite({
     readBudgets: reading(limits.readBudgets),
 
     readNamespaces: reading(namespaces.readAll),
-    putNamespace: writing(namespaces.put),
+    putNamespace: writing((record, entries) => {
+      const outcome = namespaces.put(record);
+      if (outcome === "committed") entries.forEach(ledger.append);
+      return outcome;
+    }),
 
     readClosedRuns: reading(visibility.readClosed),
     deleteRuns: writing((keys) => keys.forEach(removeRun)),

@@ -62,6 +62,7 @@ import {
   listWorkflowExecutions,
   scanWorkflowExecutions,
 } from "./list-workflow-executions.ts";
+import { createLocks, type Locks } from "./locks/locks.ts";
 import { createMatching, type Handout, type Poll, stickyAliveFor } from "./matching.ts";
 import { deleteNamespace, describeNamespace, listNamespaces, registerNamespace, updateNamespace } from "./namespace-requests.ts";
 import { createNamespaces } from "./namespaces.ts";
@@ -165,6 +166,8 @@ export type Core = {
   readonly dag: Dag;
   /** That steps of declarative workflows name. */
   readonly schemas: Schemas;
+  /** Of resources outside of this server. */
+  readonly locks: Locks;
   readonly jobs: Jobs;
   /** Jobs that failed for good. */
   readonly deadLetters: DeadLetters;
@@ -392,6 +395,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     services,
     dag,
     schemas: createSchemas({ store, committer, clock, namespaces }),
+    locks: createLocks({ store, committer, clock, namespaces }),
     jobs,
     deadLetters,
     leases: createLeases({ namespaces, services }),

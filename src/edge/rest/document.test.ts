@@ -94,6 +94,7 @@ const key = { "idempotency-key": "key-1" };
 const ofFile = bundleIdOf(policyFile);
 const finance = { "x-principal-role": "finance" };
 const ofTenantC = { "x-tenant-id": "c" };
+const lock = { resource: "db", owner: "a" };
 const action = { body: { topic: "a" } };
 
 describe("every status that the document has occurs", () => {
@@ -138,6 +139,7 @@ describe("every status that the document has occurs", () => {
     leases = [await leased(), await leased(), await leased()];
     await api.ask("POST", `${v1}/workers/lease`, { body: { task_queue: "empty", wait_ms: 0 } });
     await api.ask("POST", `${v1}/jobs`, { body: { prompt: "x" }, headers: key });
+    await api.ask("POST", `${v1}/locks/acquire`, { body: { resource: "taken", owner: "b" } });
   });
 
   /** A request of each operation that is not refused, in an order in which they can be asked. */
@@ -178,6 +180,10 @@ describe("every status that the document has occurs", () => {
     "GET /api/v1/schemas": [`${v1}/schemas`],
     "GET /api/v1/schemas/{id}": [`${v1}/schemas/acme%2Forder`],
     "DELETE /api/v1/schemas/{id}": [`${v1}/schemas/acme%2Forder`],
+    "POST /api/v1/locks/acquire": [`${v1}/locks/acquire`, { body: lock }],
+    "GET /api/v1/locks": [`${v1}/locks?resource=db`],
+    "POST /api/v1/locks/renew": [`${v1}/locks/renew`, { body: lock }],
+    "POST /api/v1/locks/release": [`${v1}/locks/release`, { body: lock }],
     "GET /api/v1/approvals": [`${v1}/approvals`],
     "GET /api/v1/approvals/{id}": [`${v1}/approvals/${open}`],
     "POST /api/v1/approvals/{id}/approve": [`${v1}/approvals/${open}/approve`, { as: "ada", headers: finance }],
@@ -256,6 +262,11 @@ describe("every status that the document has occurs", () => {
     ["POST", `${v1}/schemas`, { body: { id: "a", schema: {} }, headers: { "if-match": '"x"' } }],
     ["GET", `${v1}/schemas/none`],
     ["DELETE", `${v1}/schemas/none`],
+    ["GET", `${v1}/locks?resource=none`],
+    ["POST", `${v1}/locks/renew`, { body: { ...lock, owner: "nobody" } }],
+    ["POST", `${v1}/locks/release`, { body: { ...lock, owner: "nobody" } }],
+    ["POST", `${v1}/locks/acquire`, { body: { ...lock, resource: "" } }],
+    ["POST", `${v1}/locks/acquire`, { body: { ...lock, resource: "taken" } }],
     ["GET", `${v1}/approvals/none`],
     ["POST", `${v1}/approvals/none/approve`, { as: "ada" }],
     ["POST", `${v1}/approvals/none/reject`, { as: "ada" }],
@@ -339,6 +350,7 @@ describe("every status that the document has occurs", () => {
         "deadLetters",
         "jobs",
         "leases",
+        "locks",
         "doctor",
         "policies",
         "policyLimits",

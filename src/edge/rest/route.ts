@@ -23,6 +23,7 @@ export type RestServices = Pick<
   | "jobs"
   | "kernel"
   | "leases"
+  | "locks"
   | "policies"
   | "policyLimits"
   | "schemas"

@@ -1,3 +1,4 @@
+import { acquireLock } from "./acquire-lock.ts";
 import { backtestPolicy } from "./backtest-policy.ts";
 import { getBundleSnapshot, listBundleSnapshots } from "./bundle-snapshots.ts";
 import { cancelJob } from "./cancel-job.ts";
@@ -18,6 +19,7 @@ import { getBundle } from "./get-bundle.ts";
 import { getDeadLetter } from "./get-dead-letter.ts";
 import { getDoctor } from "./get-doctor.ts";
 import { getJob } from "./get-job.ts";
+import { getLock } from "./get-lock.ts";
 import { getPolicySnapshot } from "./get-policy-snapshot.ts";
 import { getRun } from "./get-run.ts";
 import { getRunTimeline } from "./get-run-timeline.ts";
@@ -41,7 +43,9 @@ import { listWorkflows } from "./list-workflows.ts";
 import { makeCheckpoint } from "./make-checkpoint.ts";
 import { publishPolicy, rollbackPolicy } from "./publish-policy.ts";
 import { putBundle } from "./put-bundle.ts";
+import { releaseLock } from "./release-lock.ts";
 import { remediateJob } from "./remediate-job.ts";
+import { renewLock } from "./renew-lock.ts";
 import { rerunRun } from "./rerun.ts";
 import { retryDeadLetter, retryDeadLetters } from "./retry-dead-letter.ts";
 import type { Route } from "./route.ts";
@@ -94,6 +98,10 @@ export const routes: readonly Route[] = [
   saveSchema,
   getSchema,
   deleteSchema,
+  getLock,
+  acquireLock,
+  releaseLock,
+  renewLock,
   listApprovals,
   getApproval,
   approve,

@@ -22,7 +22,7 @@ export const removeSearchAttributes =
     const updated = await namespaces.update(request.namespace, "search-attributes-removed", (body) => {
       const kept = { ...body.searchAttributes };
       for (const name of request.searchAttributes) {
-        if (kept[name] === undefined) return err(notFound(`Search attribute ${name} doesn't exist.`));
+        if (!Object.hasOwn(kept, name)) return err(notFound(`Search attribute ${name} doesn't exist.`));
         delete kept[name];
       }
       return ok({ ...body, searchAttributes: kept });

@@ -2,6 +2,7 @@ import type { Result } from "../src/base/result.ts";
 import { dayMs } from "../src/base/time.ts";
 import { defaultLimits } from "../src/execution/limits.ts";
 import type { Refusal } from "../src/protocol/refusal.ts";
+import { changeOutsideRuns } from "../src/service/committer.ts";
 import { type Core, startCore } from "../src/service/core.ts";
 import type { Caller, Services } from "../src/service/services.ts";
 import type { Change, ChangeOutcome, Store } from "../src/store/store.ts";
@@ -85,6 +86,13 @@ export async function startSimulatedServer(deps: {
           if (dies) crash();
         }
         return hangs();
+      },
+      putNamespace: async (record, ledger) => {
+        activity++;
+        if (!owner.alive) return hangs();
+        const outcome = await store.putNamespace(record, ledger);
+        deps.committed?.([changeOutsideRuns({ putDocuments: [], ledger })], [outcome]);
+        return owner.alive ? outcome : hangs();
       },
     };
   }

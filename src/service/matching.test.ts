@@ -145,6 +145,28 @@ describe("tasks that found no worker", () => {
     expect(served).toEqual(Array.from({ length: count }, (_, index) => index + 1));
   });
 
+  test("are all found when more come, and more are started, while the store reads a batch of them", async () => {
+    const { store, matching, put, poll, rowOf } = await open();
+    const rows = Array.from({ length: 1_002 }, (_, index) => rowOf(index + 1));
+    const [late = rowOf(0)] = rows.slice(-1);
+    await put(...rows.slice(0, -1));
+    await matching.recover();
+    const readTasks = store.readTasks.bind(store);
+    let read = 0;
+    vi.spyOn(store, "readTasks").mockImplementation(async (...asked) => {
+      const answer = await readTasks(...asked);
+      if (++read === 2) {
+        await put(late);
+        matching.added(late);
+      }
+      return answer;
+    });
+    const got = new Set<unknown>();
+    for (let round = 0; round < rows.length; round += 2) for (const task of await Promise.all([poll(), poll(), poll()])) got.add(task);
+    got.delete(null);
+    expect(got.size).toBe(rows.length);
+  });
+
   test("are served to many workers at one time, each once", async () => {
     const { poll, add, rowOf } = await open();
     const waiting = Array.from({ length: 20 }, () => poll({ patience: minuteMs }));

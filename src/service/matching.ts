@@ -90,6 +90,8 @@ type Queue = {
   backlog: BacklogTask[];
   /** Whether the store holds no more rows than `backlog` and those in flight. */
   complete: boolean;
+  /** Whether a row came that is not in `backlog`, since the store was last asked. */
+  missed: boolean;
   loading: Promise<void> | null;
   /** Rows that are being started. */
   readonly inFlight: Set<string>;
@@ -161,8 +163,11 @@ export function createMatching(deps: {
   };
 
   async function load(queue: Queue): Promise<void> {
-    const rows = await store.readTasks(queue.key, null, bufferedTasksMax + queue.inFlight.size);
-    queue.complete = rows.length < bufferedTasksMax + queue.inFlight.size;
+    // Both may change while the store reads: more rows are started, and more come that this read does not see.
+    const limit = bufferedTasksMax + queue.inFlight.size;
+    queue.missed = false;
+    const rows = await store.readTasks(queue.key, null, limit);
+    queue.complete = rows.length < limit && !queue.missed;
     queue.backlog = rows.filter((row) => !queue.inFlight.has(taskName(row)));
   }
 
@@ -191,6 +196,7 @@ export function createMatching(deps: {
     } catch (error) {
       // The store failed: the row is still there, and nobody has the task. Somebody else looks for it soon.
       queue.complete = false;
+      queue.missed = true;
       setTimeout(() => wakeOne(queue), retryAfterMs).unref();
       throw error;
     } finally {
@@ -240,7 +246,10 @@ export function createMatching(deps: {
       const queue = queueOf(row);
       queue.added.count();
       if (queue.complete && queue.backlog.length < bufferedTasksMax) insertByPosition(queue.backlog, row);
-      else queue.complete = false;
+      else {
+        queue.complete = false;
+        queue.missed = true;
+      }
       wakeOne(queue);
     },
 
@@ -345,6 +354,7 @@ const newQueue = (key: QueueKey): Queue => ({
   direct: new Set(),
   backlog: [],
   complete: true,
+  missed: false,
   loading: null,
   inFlight: new Set(),
   pollers: new Map(),

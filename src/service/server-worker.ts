@@ -1,8 +1,11 @@
-import type { DurationMs } from "../base/time.ts";
-import { secondMs } from "../base/time.ts";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Result } from "../base/result.ts";
+import { type DurationMs, secondMs } from "../base/time.ts";
+import type { Refusal } from "../protocol/refusal.ts";
 import type { QueueKey } from "../store/store.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Matching } from "./matching.ts";
+import type { Caller } from "./services.ts";
 
 /** A worker inside of the server. */
 export type ServerWorker = {
@@ -91,5 +94,33 @@ export function createServerWorker<Task>(deps: {
       stopping.abort();
       await Promise.all(underWay);
     },
+  };
+}
+
+/** How the server's own workers call themselves. */
+export const serverIdentity = "holdfast-server";
+
+/** Whoever calls from inside asks for what is there now. */
+export const here = (): Caller => ({ clientName: serverIdentity, clientVersion: "", deadline: Date.now(), signal: never });
+const never = new AbortController().signal;
+
+const answersMax = 5;
+const answerAgainAfterMs: DurationMs = secondMs;
+
+/**
+ * Answers `what` until the server has heard it: a store that fails now may be back soon. Refused for another reason, it has timed out, its
+ * run is gone, or it comes again as another task.
+ */
+export function answerUntilHeard(log: Log, what: string): (respond: () => Promise<Result<unknown, Refusal>>) => Promise<void> {
+  return async (respond) => {
+    for (let time = 1; ; time++) {
+      const answered = await respond().catch((error: unknown) => {
+        log.warn(`cannot answer ${what}, trying again`, {}, error);
+        return null;
+      });
+      if (answered !== null && (answered.ok || answered.error.kind !== "unavailable")) return;
+      if (time >= answersMax) return;
+      await delay(answerAgainAfterMs, undefined, { ref: false });
+    }
   };
 }

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { err, type Result } from "../../base/result.ts";
 import { type DurationMs, fromProtoTime, secondMs, toProtoTime } from "../../base/time.ts";
 import { inputOfPayloads } from "../../governance/action-input.ts";
@@ -14,12 +13,11 @@ import {
   RespondActivityTaskCompletedRequest,
   RespondActivityTaskFailedRequest,
 } from "../../protocol/generated/temporal/api/workflowservice/v1/request_response.ts";
-import type { Refusal } from "../../protocol/refusal.ts";
 import type { Log } from "../../telemetry/log.ts";
 import type { Matching } from "../matching.ts";
 import type { Namespaces } from "../namespaces.ts";
-import { createServerWorker, type ServerWorker } from "../server-worker.ts";
-import type { Caller, Services } from "../services.ts";
+import { answerUntilHeard, createServerWorker, here, type ServerWorker, serverIdentity } from "../server-worker.ts";
+import type { Services } from "../services.ts";
 import { serverTaskQueue } from "./server-task-queue.ts";
 
 /** One attempt of an activity, its arguments read. The signal aborts when nobody wants the outcome any more. */
@@ -43,9 +41,6 @@ export type ActivityProblem = {
 export const invalidInput = (message: string): ActivityProblem => ({ type: "InvalidInput", message, isRetryable: false });
 
 const concurrencyMax = 64;
-const answersMax = 5;
-const answerAgainAfterMs: DurationMs = secondMs;
-const identity = "holdfast-server";
 
 export type ActivityRequests = Pick<
   Services,
@@ -65,6 +60,7 @@ export function createBuiltInWorker(deps: {
   readonly log: Log;
 }): ServerWorker {
   const { matching, namespaces, requests, activities, log } = deps;
+  const answer = answerUntilHeard(log, "an activity");
   const known = Object.keys(activities).map((type) => `\`${type}\``);
 
   async function run(task: PollActivityTaskQueueResponse, signal: AbortSignal): Promise<Result<unknown, ActivityProblem>> {
@@ -84,20 +80,6 @@ export function createBuiltInWorker(deps: {
     }
   }
 
-  /** Answers until the server has heard it: a store that fails now may be back soon. */
-  async function answer(respond: () => Promise<Result<unknown, Refusal>>): Promise<void> {
-    for (let time = 1; ; time++) {
-      const answered = await respond().catch((error: unknown) => {
-        log.warn("cannot answer an activity, trying again", {}, error);
-        return null;
-      });
-      // Refused for another reason, it has timed out, or its run is gone.
-      if (answered !== null && (answered.ok || answered.error.kind !== "unavailable")) return;
-      if (time >= answersMax) return;
-      await delay(answerAgainAfterMs, undefined, { ref: false });
-    }
-  }
-
   async function handle(task: PollActivityTaskQueueResponse, stopping: AbortSignal): Promise<void> {
     const { taskToken, workflowNamespace: namespace } = task;
     const ended = new AbortController();
@@ -114,7 +96,7 @@ export function createBuiltInWorker(deps: {
     stopBeating();
     clearTimeout(lapse);
     stopping.removeEventListener("abort", stop);
-    const answered = { taskToken, namespace, identity };
+    const answered = { taskToken, namespace, identity: serverIdentity };
     if (outcome.ok) {
       const result = make(Payloads, { payloads: [json(outcome.value)] });
       return answer(() =>
@@ -135,7 +117,7 @@ export function createBuiltInWorker(deps: {
   ): () => void {
     const every = fromProtoTime(heartbeatTimeout) / 2;
     if (every === 0) return () => {};
-    const request = make(RecordActivityTaskHeartbeatRequest, { taskToken, namespace: workflowNamespace, identity });
+    const request = make(RecordActivityTaskHeartbeatRequest, { taskToken, namespace: workflowNamespace, identity: serverIdentity });
     const beat = async (): Promise<void> => {
       const heard = await requests.recordActivityTaskHeartbeat(request, here());
       if (heard.ok && heard.value.cancelRequested) end("cancelled");
@@ -157,7 +139,11 @@ export function createBuiltInWorker(deps: {
     log,
     take: async ({ namespaceId }) => {
       const namespace = namespaces.byId(namespaceId)?.name ?? "";
-      const poll = make(PollActivityTaskQueueRequest, { namespace, taskQueue: make(TaskQueue, { name: serverTaskQueue }), identity });
+      const poll = make(PollActivityTaskQueueRequest, {
+        namespace,
+        taskQueue: make(TaskQueue, { name: serverTaskQueue }),
+        identity: serverIdentity,
+      });
       const polled = await requests.pollActivityTaskQueue(poll, here());
       // A namespace that was deleted meanwhile has no work.
       return polled.ok && polled.value.taskToken.length > 0 ? polled.value : null;
@@ -172,10 +158,6 @@ type Ending = "gone" | "cancelled" | "stopping";
 /** Cancellation is heard of by heartbeats, and should be soon. */
 const heartbeatEveryMsMax: DurationMs = 5 * secondMs;
 const timerMsMax = 2 ** 31 - 1;
-
-/** Whoever calls from inside asks for what is there now. */
-const here = (): Caller => ({ clientName: identity, clientVersion: "", deadline: Date.now(), signal: never });
-const never = new AbortController().signal;
 
 const json = (value: unknown): Payload =>
   make(Payload, { metadata: { encoding: Buffer.from("json/plain") }, data: Buffer.from(JSON.stringify(value)) });

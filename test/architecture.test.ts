@@ -18,6 +18,8 @@ const arrows: { readonly [part: string]: readonly string[] } = {
   // Apart, since the store computes the hashes of what it appends.
   "src/governance/ledger": ["src/base"],
   "src/dag": ["src/base", "src/protocol", "src/language"],
+  // Who may do what.
+  "src/access": ["src/base"],
   // The port; `src/store/contract.ts` is its test-suite.
   "src/store": ["src/base", "src/protocol", "src/execution", "src/governance/ledger"],
   "src/store/sqlite": ["src/base", "src/protocol", "src/execution", "src/governance/ledger", "src/store"],
@@ -30,11 +32,12 @@ const arrows: { readonly [part: string]: readonly string[] } = {
     "src/governance",
     "src/governance/ledger",
     "src/dag",
+    "src/access",
     "src/store",
     "src/telemetry",
   ],
   // Of the store, an edge knows the error by which it fails: unavailable on the wire, unlike a bug.
-  "src/edge": ["src/base", "src/protocol", "src/service", "src/telemetry", "src/store"],
+  "src/edge": ["src/base", "src/protocol", "src/access", "src/service", "src/telemetry", "src/store"],
   // It shows decisions, approvals, ledger entries, runs and what is wrong with a definition in full, and asks the policy in force, which is
   // a pure function.
   "src/edge/rest": [
@@ -44,11 +47,12 @@ const arrows: { readonly [part: string]: readonly string[] } = {
     "src/governance",
     "src/governance/ledger",
     "src/dag",
+    "src/access",
     "src/service",
     "src/telemetry",
     "src/store",
   ],
-  "src/config": ["src/base", "src/execution"],
+  "src/config": ["src/base", "src/execution", "src/access"],
   "src/version.ts": [],
   "src/main.ts": ["src"],
   // Policies are checked, tested and explained, and the ledger in a file is verified, without a server.

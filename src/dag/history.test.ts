@@ -85,10 +85,12 @@ test.each<[Attributes["$case"], object, DagEvent extends infer E ? Partial<E> | 
   else expect(event).toMatchObject({ ...expected, at: 1_000 });
 });
 
+/** By the name of the message. */
+const codecs: { readonly [name: string]: unknown } = { ...history };
+
 /** Encoded and decoded, as a worker gets it. */
 function eventOf($case: Attributes["$case"], fields: object, eventId: number): history.HistoryEvent {
-  const name = `${$case.charAt(0).toUpperCase()}${$case.slice(1)}` as keyof typeof history;
-  const codec = history[name] as unknown as Parameters<typeof make<object>>[0];
+  const codec = codecs[`${$case.charAt(0).toUpperCase()}${$case.slice(1)}`] as Parameters<typeof make<object>>[0];
   const attributes = { $case, value: make(codec, fields) } as Attributes;
   const event = make(history.HistoryEvent, { eventId, eventTime: new Date(1_000), attributes });
   return history.HistoryEvent.decode(history.HistoryEvent.encode(event).finish());

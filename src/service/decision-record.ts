@@ -1,8 +1,9 @@
 import type { Caps, Marks } from "../execution/admission.ts";
 import { denialFailure, summaryLettersMax } from "../execution/failures.ts";
 import type { Action } from "../governance/action.ts";
-import { isUnconstrained } from "../governance/policy/constraints.ts";
+import { type Constraints, constraintsRecord, isUnconstrained } from "../governance/policy/constraints.ts";
 import type { Decision } from "../governance/policy/decide.ts";
+import type { Effect } from "../governance/policy/effect.ts";
 import type { Remediation } from "../governance/policy/policy.ts";
 import { make } from "../protocol/codec.ts";
 import { Payload } from "../protocol/generated/temporal/api/common/v1/message.ts";
@@ -17,7 +18,7 @@ export const decisionHeader = "holdfast-decision";
 
 /** What the ledger keeps of a decision about an action, which `asked` is before the policy described it. */
 export function decisionRecord(
-  { effect, ruleId, bundle, reason, snapshot, action, observed }: Decision,
+  { effect, ruleId, bundle, reason, snapshot, constraints, action, observed }: Decision,
   { asked, jobHash, grantedApprovalId }: { readonly asked: Action; readonly jobHash: string; readonly grantedApprovalId: string | null },
 ): object {
   return {
@@ -26,6 +27,7 @@ export function decisionRecord(
     bundle,
     reason,
     snapshot,
+    ...(permitsWithin(effect, constraints) ? { constraints: constraintsRecord(constraints) } : {}),
     job_hash: jobHash,
     ...actionRecord(asked, action),
     // By this grant the action may happen although it needs approval.
@@ -34,13 +36,15 @@ export function decisionRecord(
   };
 }
 
+/** What waits for a person or its turn runs within the same limits afterwards. */
+const permitsWithin = (effect: Effect, constraints: Constraints): boolean => effect !== "DENY" && !isUnconstrained(constraints);
+
 const json = (value: unknown): Payload =>
   make(Payload, { metadata: { encoding: Buffer.from("json/plain") }, data: Buffer.from(JSON.stringify(value)) });
 
 /** What the history of the run shows: SDKs hand the header to the activity and replay without looking at either. */
 export function marksOf({ effect, ruleId, reason, snapshot, constraints }: Decision): Marks {
-  // What waits for a person or its turn runs within the same limits afterwards.
-  const limits = effect === "DENY" || isUnconstrained(constraints) ? {} : { constraints };
+  const limits = permitsWithin(effect, constraints) ? { constraints } : {};
   const decided = { effect, rule: ruleId, reason, snapshot, ...limits };
   return {
     header: { [decisionHeader]: json(decided) },

@@ -2,6 +2,7 @@ import * as z from "zod/mini";
 import { fieldOf, type Json } from "../../dag/json.ts";
 import { fromPayloads } from "../../dag/payload.ts";
 import { statusWords } from "../../governance/approval/approval-entry.ts";
+import { constraintsRecord } from "../../governance/policy/constraints.ts";
 import { Verdict } from "../../protocol/generated/holdfast/state/v1/governance.ts";
 import { type Job, remediationsOf } from "../../service/jobs/job.ts";
 import { jobStates } from "../../service/jobs/job-record.ts";
@@ -131,7 +132,7 @@ export function jobView(job: ShownJob, tenant: string): z.infer<typeof jobSchema
     error_details: failure?.details ?? null,
     last_heartbeat_details: fromPayloads(pending?.heartbeatDetails),
     next_attempt_at: waits ? new Date(pending.attemptScheduledTime).toISOString() : null,
-    safety_constraints: fieldOf(job.decided, "constraints"),
+    safety_constraints: constraintsRecord(fieldOf(job.decided, "constraints")),
     safety_remediations: remediationsOf(job).map((one) => ({
       id: one.id,
       title: one.title ?? "",

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { verifyChain } from "../../governance/ledger/verify-chain.ts";
 import { openApi, type TestApi } from "./rest.test-kit.ts";
 
 let api: TestApi;
@@ -159,6 +160,33 @@ rules:
   ]);
   const { json } = await api.ask("POST", `/api/v1/jobs/${id}/remediate`, { body: {} });
   expect(await get(String(json.job_id))).toMatchObject({ topic: "job.b", parent_job_id: id });
+});
+
+test("what a policy wants a job to keep to is in its view, in its decisions and in the ledger, which verifies with it", async () => {
+  await api.close();
+  api = await openApi(`
+version: v1
+default_decision: allow
+rules:
+  - id: short
+    match: { topic: job.a }
+    decision: allow_with_constraints
+    constraints: { budgets: { max_runtime_ms: 5000 }, toolchain: { allowed_tools: [git] } }
+`);
+  const constraints = { budgets: { max_runtime_ms: 5_000 }, toolchain: { allowed_tools: ["git"] } };
+  const id = await submit();
+  await take();
+  expect(await get(id)).toMatchObject({ safety_decision: "ALLOW_WITH_CONSTRAINTS", safety_constraints: constraints });
+  expect((await api.ask("GET", `/api/v1/jobs/${id}/decisions`)).json).toMatchObject([{ rule_id: "short", constraints }]);
+  expect((await api.ask("GET", `/api/v1/jobs/${await submit({ topic: "job.b" })}`)).json).toMatchObject({ safety_constraints: null });
+  const { store } = api.core;
+  const { heads } = await store.readChains({ namespaceId: null, after: null, limit: 10 });
+  for (const chain of heads) {
+    const entries = await store.readChain(chain, 1, 100);
+    expect(await verifyChain(entries, { chain })).toMatchObject({ ok: true });
+    const lenient = entries.map((entry) => ({ ...entry, body: Buffer.from(Buffer.from(entry.body).toString().replace("5000", "9000")) }));
+    if (entries.some(({ kind }) => kind === "decision")) expect(await verifyChain(lenient, { chain })).toMatchObject({ ok: false });
+  }
 });
 
 describe("what is refused", () => {

@@ -19,6 +19,7 @@ const decisionSchema = named(
     reason: z.string(),
     rule_id: textOrNull,
     policy_snapshot: z.string(),
+    constraints: z.unknown(),
     approval_required: z.boolean(),
     approval_ref: textOrNull,
     job_hash: z.string(),
@@ -49,6 +50,8 @@ function decisionView({ at, ...record }: JobDecision): z.infer<typeof decisionSc
     reason: textOf(record.reason),
     rule_id: textOf(record.rule) || null,
     policy_snapshot: textOf(record.snapshot),
+    // Entries from before they were recorded have none.
+    constraints: record.constraints ?? null,
     approval_required: effect === "REQUIRE_APPROVAL",
     approval_ref: textOf(record.approval) || null,
     job_hash: textOf(record.job_hash),

@@ -124,6 +124,14 @@ export type Constraints = ReadBy<typeof readConstraints>;
 export const isUnconstrained = (constraints: Constraints): boolean =>
   Object.values(constraints).every((part) => (Array.isArray(part) ? part.length === 0 : Object.keys(part).length === 0));
 
+/** As the ledger and views of jobs have them: in `snake_case`, as policies are written, with nothing in place of what is no limit. */
+export function constraintsRecord(constraints: unknown): unknown {
+  if (Array.isArray(constraints)) return constraints.map(constraintsRecord);
+  if (typeof constraints !== "object" || constraints === null) return constraints;
+  return Object.fromEntries(Object.entries(constraints).map(([field, value]) => [snakeCase(field), constraintsRecord(value)]));
+}
+const snakeCase = (field: string): string => field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+
 /**
  * Both at once: the smaller number, what both lists allow, what either list forbids, the stricter level. An allow list that only one side
  * has is that side's; two that share nothing allow nothing. Neither the order nor repetition makes a difference.

@@ -11,6 +11,7 @@ import { startWorkflowTask } from "../execution/workflow-task.ts";
 import { eventsOutsideHistory } from "../execution/workflow-task-events.ts";
 import { encode, make } from "../protocol/codec.ts";
 import { type PendingActivity, TaskToken, TaskToken_Kind } from "../protocol/generated/holdfast/state/v1/state.ts";
+import type { Priority } from "../protocol/generated/temporal/api/common/v1/message.ts";
 import { TaskQueueKind } from "../protocol/generated/temporal/api/enums/v1/task_queue.ts";
 import { History, type HistoryEvent } from "../protocol/generated/temporal/api/history/v1/message.ts";
 import {
@@ -19,7 +20,7 @@ import {
 } from "../protocol/generated/temporal/api/workflowservice/v1/request_response.ts";
 import type { BacklogTask, QueueKey, Store } from "../store/store.ts";
 import { firstHistoryPage } from "./history-pages.ts";
-import type { Handout, Matching, Poll, Reservation } from "./matching.ts";
+import { type Handout, type Matching, type Poll, priorityMax, type Reservation } from "./matching.ts";
 import { attachQueries, type QueryRegistry } from "./query-registry.ts";
 import type { Part, RunCell, Staged } from "./runs.ts";
 import type { SafetyKernel } from "./safety-kernel.ts";
@@ -40,6 +41,11 @@ export type InlineWorker = {
 /** As many activities as a worker reserves slots for. */
 const eagerActivitiesMax = 3;
 const defaultPriority = 3;
+/** 1 is the most urgent. What an activity does not say it has from its run. Source: temporal.api.common.v1.Priority. */
+const priorityOf = (...said: readonly (Priority | undefined)[]): number => {
+  const key = said.find((priority) => priority !== undefined && priority.priorityKey !== 0)?.priorityKey ?? defaultPriority;
+  return Math.min(Math.max(key, 1), priorityMax);
+};
 
 export type Dispatch = {
   /** Hands tasks that became due to waiting workers, or makes rows of them. */
@@ -246,7 +252,7 @@ export function createDispatch(deps: {
                 scheduledEventId: task.scheduledEventId,
                 stamp: task.attempt,
                 taskQueue,
-                priority: draft.started.priority?.priorityKey || defaultPriority,
+                priority: priorityOf(draft.started.priority),
                 decided: true,
               });
             }
@@ -267,7 +273,7 @@ export function createDispatch(deps: {
                 scheduledEventId,
                 stamp,
                 taskQueue,
-                priority: priority?.priorityKey || defaultPriority,
+                priority: priorityOf(priority, draft.started.priority),
                 decided: !mustDecide(draft, scheduledEventId),
               });
           }

@@ -3,7 +3,7 @@ import { minuteMs, secondMs } from "../base/time.ts";
 import { change, creation, runKey, task } from "../store/contract/material.ts";
 import type { BacklogTask, QueueKey } from "../store/store.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
-import { createMatching, type Handout, stickyAliveFor } from "./matching.ts";
+import { createMatching, type Handout, longestWaitingEvery, stickyAliveFor } from "./matching.ts";
 import { manualClock, openTestStore, turn } from "./service.test-kit.ts";
 
 const run = runKey(1);
@@ -127,6 +127,34 @@ describe("tasks that found no worker", () => {
     const { poll, add, rowOf } = await open();
     await add(...rows.map((more, index) => rowOf(index + 1, more)));
     expect([await poll(), await poll(), await poll(), await poll()]).toEqual([...served, null]);
+  });
+
+  test("are served in their turn at last, however many urgent ones there are", async () => {
+    const { poll, add, rowOf } = await open();
+    const urgent = (count: number, from: number) => Array.from({ length: count }, (_, index) => rowOf(from + index, { priority: 1 }));
+    await add(rowOf(1, { priority: 5 }), rowOf(2, { priority: 4 }), ...urgent(60, 3));
+    const served: unknown[] = [];
+    for (let next = await poll(); next !== null; next = await poll()) served.push(next);
+    expect(new Set(served).size).toBe(62);
+    expect([served.indexOf(1), served.indexOf(2)]).toEqual([longestWaitingEvery - 1, 2 * longestWaitingEvery - 1]);
+  });
+
+  test.each([
+    ["urgent ones that came when there was no room for more", 1, 0],
+    ["those that nobody has in memory, at last", 5, longestWaitingEvery - 1],
+  ] as const)("may be more than fit in memory: %s come in time", async (_, priority, place) => {
+    const { poll, add, put, rowOf, matching } = await open();
+    const odd = rowOf(5_000, { priority, order: priority === 1 ? 5_000 : 0 });
+    const usual = Array.from({ length: 1_200 }, (_, index) => rowOf(index + 1));
+    if (priority === 1) {
+      await add(...usual, odd);
+    } else {
+      await put(...usual, odd);
+      await matching.recover();
+    }
+    const served: unknown[] = [];
+    for (let next = await poll(); next !== null; next = await poll()) served.push(next);
+    expect([served.indexOf(5_000), new Set(served).size, served.length]).toEqual([place, 1_201, 1_201]);
   });
 
   test("are found again by the next process", async () => {

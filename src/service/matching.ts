@@ -70,11 +70,18 @@ export type Matching = {
 
 /** A sticky queue whose worker has not polled for this long is dead. */
 export const stickyAliveFor: DurationMs = 10 * secondMs;
+/** The least urgent. */
+export const priorityMax = 5;
 /** How long a poller is remembered. */
 const pollerRememberedFor: DurationMs = 5 * minuteMs;
 /** Task rows held in memory per queue; the rest stays in the store until these are gone. */
 const bufferedTasksMax = 1_000;
 const pollersRememberedMax = 1_000;
+/**
+ * Of so many rows of a queue one goes out that has waited longest, whatever its priority: urgent ones come first, and nothing waits for
+ * ever because there is always something urgent.
+ */
+export const longestWaitingEvery = 16;
 /** How long a task whose start failed waits for the next look. */
 const retryAfterMs: DurationMs = secondMs;
 /** After so many new queues those that are forgotten are looked for. */
@@ -86,13 +93,15 @@ type Queue = {
   readonly key: QueueKey;
   readonly waiters: Set<Waiter>;
   readonly direct: Set<DirectTask>;
-  /** Task rows by position. */
+  /** The first task rows that are known, by position. */
   backlog: BacklogTask[];
   /** Whether the store holds no more rows than `backlog` and those in flight. */
   complete: boolean;
   /** Whether a row came that is not in `backlog`, since the store was last asked. */
   missed: boolean;
   loading: Promise<void> | null;
+  /** Rows that went out since the last one that had waited longest. */
+  turns: number;
   /** Rows that are being started. */
   readonly inFlight: Set<string>;
   readonly pollers: Map<string, { lastAccessTime: EpochMs; ratePerSecond: number }>;
@@ -179,7 +188,37 @@ export function createMatching(deps: {
       await queue.loading;
     }
     if (queue.backlog.length === 0 || !mayDispatch(queue)) return null;
-    return queue.backlog.shift() ?? null;
+    const next = queue.backlog.shift() ?? null;
+    queue.turns = (queue.turns + 1) % longestWaitingEvery;
+    return next === null || queue.turns > 0 ? next : longestWaiting(queue, next);
+  }
+
+  /** The row that has waited longest of those that are less urgent than `next`, which goes back into its place; `next` if there is none. */
+  async function longestWaiting(queue: Queue, next: BacklogTask): Promise<BacklogTask> {
+    const name = taskName(next);
+    queue.inFlight.add(name);
+    // A store that fails says so when the task is started.
+    const waiting = queue.complete ? queue.backlog : await lessUrgent(queue, next).catch(() => []);
+    queue.inFlight.delete(name);
+    const longest = waiting.reduce((found, row) => (row.order < found.order && !queue.inFlight.has(taskName(row)) ? row : found), next);
+    if (longest === next) return next;
+    queue.backlog = queue.backlog.filter((row) => taskName(row) !== taskName(longest));
+    insertByPosition(queue.backlog, next);
+    // Whoever found nothing meanwhile waits.
+    wakeOne(queue);
+    return longest;
+  }
+
+  /** The first row of each priority after that of `next`, those that do not fit into memory among them. */
+  async function lessUrgent({ key }: Queue, next: BacklogTask): Promise<readonly BacklogTask[]> {
+    const found: BacklogTask[] = [];
+    for (let { priority } = next; priority < priorityMax; ) {
+      const [first] = await store.readTasks(key, { priority, order: Number.MAX_SAFE_INTEGER }, 1);
+      if (first === undefined) break;
+      found.push(first);
+      ({ priority } = first);
+    }
+    return found;
   }
 
   async function startRow(queue: Queue, row: BacklogTask, poll: Poll): Promise<Handout | null> {
@@ -245,8 +284,14 @@ export function createMatching(deps: {
     added: (row) => {
       const queue = queueOf(row);
       queue.added.count();
+      const last = queue.backlog.at(-1);
       if (queue.complete && queue.backlog.length < bufferedTasksMax) insertByPosition(queue.backlog, row);
-      else {
+      else if (isBefore(row, last)) {
+        // The last one has to make room, and is read again.
+        insertByPosition(queue.backlog, row);
+        if (queue.backlog.length > bufferedTasksMax) queue.backlog.pop();
+        queue.complete = false;
+      } else {
         queue.complete = false;
         queue.missed = true;
       }
@@ -356,6 +401,7 @@ const newQueue = (key: QueueKey): Queue => ({
   complete: true,
   missed: false,
   loading: null,
+  turns: 0,
   inFlight: new Set(),
   pollers: new Map(),
   lastPollTime: 0,

@@ -8,13 +8,13 @@ import {
   ScheduleActivityTaskCommandAttributes,
   UpsertWorkflowSearchAttributesCommandAttributes,
 } from "../../protocol/generated/temporal/api/command/v1/message.ts";
-import { ActivityType, type Payloads, Priority, RetryPolicy } from "../../protocol/generated/temporal/api/common/v1/message.ts";
+import { ActivityType, type Payloads, RetryPolicy } from "../../protocol/generated/temporal/api/common/v1/message.ts";
 import { CommandType } from "../../protocol/generated/temporal/api/enums/v1/command_type.ts";
 import { ApplicationFailureInfo, Failure } from "../../protocol/generated/temporal/api/failure/v1/message.ts";
 import { TaskQueue } from "../../protocol/generated/temporal/api/taskqueue/v1/message.ts";
 import { headerOf } from "../dag/step-activity.ts";
 import type { JobHistory } from "./job-history.ts";
-import { type JobPriority, type JobRecord, stateAttributes } from "./job-record.ts";
+import { type JobRecord, stateAttributes, taskPriority } from "./job-record.ts";
 
 /** The activity of a job: there is but one. */
 export const jobActivityId = "job";
@@ -42,9 +42,6 @@ export function decideJob(jobId: string, { record, input, scheduledEventId, canc
 type Attributes = NonNullable<Command["attributes"]>;
 const command = (commandType: Command["commandType"], attributes: Attributes): Command => make(Command, { commandType, attributes });
 
-/** Of the protocol's 1 to 5, where 3 is what says nothing. */
-const priorityKeys: { readonly [P in JobPriority]: number } = { critical: 1, interactive: 3, batch: 4 };
-
 const duration = (ms: DurationMs | null) => (ms === null ? undefined : toProtoTime(ms));
 
 function activityOf(jobId: string, record: JobRecord, input: Payloads | undefined): Attributes {
@@ -59,7 +56,7 @@ function activityOf(jobId: string, record: JobRecord, input: Payloads | undefine
     startToCloseTimeout: duration(timeoutMs),
     heartbeatTimeout: duration(heartbeatTimeoutMs),
     retryPolicy: make(RetryPolicy, { maximumAttempts: maxAttempts, initialInterval: toProtoTime(backoffMs), backoffCoefficient: 2 }),
-    priority: make(Priority, { priorityKey: priorityKeys[priority] }),
+    priority: taskPriority(priority),
   });
   return { $case: "scheduleActivityTaskCommandAttributes", value };
 }

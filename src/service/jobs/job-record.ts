@@ -2,11 +2,15 @@ import type { DurationMs } from "../../base/time.ts";
 import type { Json } from "../../dag/json.ts";
 import { fromPayloads, toPayload } from "../../dag/payload.ts";
 import { make } from "../../protocol/codec.ts";
-import { Memo, SearchAttributes } from "../../protocol/generated/temporal/api/common/v1/message.ts";
+import { Memo, Priority, SearchAttributes } from "../../protocol/generated/temporal/api/common/v1/message.ts";
 
 /* A job is a workflow execution of one activity. Its memo says what was asked for; what the activity is given is its input. */
 
 export type JobPriority = "critical" | "interactive" | "batch";
+/** Of the protocol's 1 to 5, where 3 is what says nothing. */
+const priorityKeys: { readonly [P in JobPriority]: number } = { critical: 1, interactive: 3, batch: 4 };
+/** As task queues know it. */
+export const taskPriority = (priority: JobPriority): Priority => make(Priority, { priorityKey: priorityKeys[priority] });
 
 /** What was asked for, written once. Whoever lists jobs reads it, and so does the worker that decides them. */
 export type JobRecord = {

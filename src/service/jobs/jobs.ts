@@ -28,7 +28,7 @@ import { requestCancelWorkflowExecution } from "../request-cancel-workflow-execu
 import type { Caller } from "../services.ts";
 import { startWorkflowExecution } from "../start-workflow-execution.ts";
 import { findJob, type Job, type Remediation, remediationsOf } from "./job.ts";
-import { type JobRecord, type JobState, jobMemo } from "./job-record.ts";
+import { type JobRecord, type JobState, jobMemo, taskPriority } from "./job-record.ts";
 import { type JobFilter, type JobPage, listJobs } from "./list-jobs.ts";
 
 export type JobRefusal =
@@ -103,6 +103,8 @@ export function createJobs({ engine, routeTopic }: { readonly engine: Engine; re
         taskQueue: make(TaskQueue, { name: jobTaskQueue }),
         input,
         memo: jobMemo(record),
+        // What decides it goes first as well.
+        priority: taskPriority(record.priority),
         identity: by,
         requestId: asked,
         workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,

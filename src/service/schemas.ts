@@ -3,9 +3,11 @@ import { sha256Hex } from "../base/sha256.ts";
 import type { EpochMs } from "../base/time.ts";
 import type { Json } from "../dag/json.ts";
 import { compileSchema } from "../dag/schema.ts";
-import type { DocumentWrite, Store } from "../store/store.ts";
+import type { Store } from "../store/store.ts";
+import { administrationEntry } from "./administration-entry.ts";
+import { changeDocument, type DocumentChange, jsonOf } from "./change-document.ts";
 import type { Clock } from "./clock.ts";
-import { type Committer, changeOutsideRuns } from "./committer.ts";
+import type { Committer } from "./committer.ts";
 import type { Namespaces } from "./namespaces.ts";
 
 export type SchemaRefusal =
@@ -24,7 +26,7 @@ export type NamedSchema = {
   readonly updatedBy: string;
 };
 
-/** Schemas that steps of workflows name. A workflow keeps those that it was created with. */
+/** Schemas that steps of workflows name. A workflow keeps those that it was created with. Each change is in the ledger of the namespace. */
 export type Schemas = {
   /**
    * At most `schemasMax` (1,000) of a namespace, each of at most `schemaLettersMax` (256 Ki) letters of JSON. `seen` is the SHA-256 of the
@@ -37,12 +39,11 @@ export type Schemas = {
   get(namespace: string, id: string): Answer<NamedSchema>;
   /** By id. */
   list(namespace: string): Answer<readonly NamedSchema[]>;
-  remove(namespace: string, id: string): Answer<void>;
+  remove(namespace: string, remove: { readonly id: string; readonly by: string }): Answer<void>;
 };
 
 const schemasMax = 1_000;
 const schemaLettersMax = 256 * 1024;
-const attemptsMax = 5;
 const idPattern = /^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$/;
 
 const kind = "schema";
@@ -54,7 +55,7 @@ export function createSchemas(deps: {
   readonly clock: Pick<Clock, "now">;
   readonly namespaces: Pick<Namespaces, "get">;
 }): Schemas {
-  const { store, committer, clock, namespaces } = deps;
+  const { store, clock, namespaces } = deps;
 
   const within = async <T>(namespace: string, ask: (namespaceId: string) => Answer<T>): Answer<T> => {
     const found = namespaces.get(namespace);
@@ -63,29 +64,11 @@ export function createSchemas(deps: {
 
   async function list(namespaceId: string): Promise<readonly NamedSchema[]> {
     const stored = await store.listDocuments(kind, idIn(namespaceId, ""), schemasMax);
-    return stored.filter(({ id }) => id.startsWith(idIn(namespaceId, ""))).map(({ body }) => bodyOf(body));
+    return stored.filter(({ id }) => id.startsWith(idIn(namespaceId, ""))).map((document) => jsonOf<NamedSchema>(document));
   }
 
-  /** Writes what `decide` makes of what is there, until nobody else has written in between. Null deletes. */
-  async function change<T extends NamedSchema | null>(
-    namespaceId: string,
-    id: string,
-    decide: (before: NamedSchema | null) => Answer<T>,
-  ): Answer<T> {
-    for (let attempt = 1; attempt <= attemptsMax; attempt++) {
-      const stored = await store.readDocument(kind, idIn(namespaceId, id));
-      const decided = await decide(stored === null ? null : bodyOf(stored.body));
-      if (!decided.ok) return decided;
-      const write: DocumentWrite = {
-        kind,
-        id: idIn(namespaceId, id),
-        expectedVersion: stored?.version ?? 0,
-        body: decided.value === null ? null : Buffer.from(JSON.stringify(decided.value)),
-      };
-      if ((await committer.commit(changeOutsideRuns({ putDocuments: [write], ledger: [] }))) === "committed") return decided;
-    }
-    return err({ kind: "busy" });
-  }
+  const change = <A>(namespaceId: string, id: string, decide: (before: NamedSchema | null) => Answer<DocumentChange<NamedSchema, A>>) =>
+    changeDocument<NamedSchema, A, SchemaRefusal>(deps, { kind, id: idIn(namespaceId, id), busy: { kind: "busy" } }, decide);
 
   return {
     save: (namespace, { id, schema, by, seen }) =>
@@ -98,7 +81,10 @@ export function createSchemas(deps: {
         return change(namespaceId, id, async (before) => {
           if (seen !== null && before?.sha256 !== seen) return err({ kind: "schema-changed" });
           if (before === null && (await list(namespaceId)).length >= schemasMax) return err({ kind: "too-many-schemas" });
-          return ok({ id, schema, sha256: sha256Hex(text), updatedAt: clock.now(), updatedBy: by });
+          const at = clock.now();
+          const saved: NamedSchema = { id, schema, sha256: sha256Hex(text), updatedAt: at, updatedBy: by };
+          const said = { act: "schema-saved", by, schema: id, sha256: saved.sha256, sha256_before: before?.sha256 } as const;
+          return ok({ value: saved, answer: saved, ledger: [administrationEntry({ namespaceId, at }, said)] });
         });
       }),
     get: (namespace, id) =>
@@ -107,20 +93,21 @@ export function createSchemas(deps: {
         return found === null ? err({ kind: "no-such-schema" }) : ok(found);
       }),
     list: (namespace) => within(namespace, async (namespaceId) => ok(await list(namespaceId))),
-    remove: (namespace, id) =>
-      within(namespace, async (namespaceId) => {
-        const removed = await change(namespaceId, id, async (before) => (before === null ? err({ kind: "no-such-schema" }) : ok(null)));
-        return removed.ok ? ok(undefined) : removed;
-      }),
+    remove: (namespace, { id, by }) =>
+      within(namespace, (namespaceId) =>
+        change(namespaceId, id, async (before) => {
+          if (before === null) return err({ kind: "no-such-schema" });
+          const said = { act: "schema-deleted", by, schema: id, sha256_before: before.sha256 } as const;
+          return ok({ value: null, answer: undefined, ledger: [administrationEntry({ namespaceId, at: clock.now() }, said)] });
+        }),
+      ),
   };
 }
 
 /** The version that is there now, for what is made with it. */
 export async function readSchema(store: Pick<Store, "readDocument">, namespaceId: string, id: string): Promise<NamedSchema | null> {
   const stored = await store.readDocument(kind, idIn(namespaceId, id));
-  return stored === null ? null : bodyOf(stored.body);
+  return stored === null ? null : jsonOf<NamedSchema>(stored);
 }
 
 const invalid = (message: string): Result<never, SchemaRefusal> => err({ kind: "invalid-schema", message });
-/** Of a document that this file wrote. */
-const bodyOf = (body: Uint8Array): NamedSchema => JSON.parse(Buffer.from(body).toString()) as NamedSchema;

@@ -1,8 +1,8 @@
 import * as z from "zod/mini";
 import { err, ok } from "../../base/result.ts";
+import { askerOf } from "./asker.ts";
 import { route } from "./route.ts";
 import { schemaCodes, schemaProblem } from "./schema-problem.ts";
-import { tenantOf } from "./tenant.ts";
 
 export const deleteSchema = route({
   method: "DELETE",
@@ -12,7 +12,8 @@ export const deleteSchema = route({
   success: { status: 204 },
   problems: schemaCodes("no-such-namespace", "no-such-schema", "busy"),
   handle: async ({ headers, params: { id } }, { schemas }) => {
-    const removed = await schemas.remove(tenantOf(headers), id);
+    const { namespace, by } = askerOf(headers);
+    const removed = await schemas.remove(namespace, { id, by });
     return removed.ok ? ok({ nothing: true }) : err(schemaProblem(removed.error));
   },
 });

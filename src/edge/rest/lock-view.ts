@@ -3,6 +3,7 @@ import { hourMs, secondMs } from "../../base/time.ts";
 import type { Lock } from "../../service/locks/lock.ts";
 import type { LockRefusal } from "../../service/locks/locks.ts";
 import type { Problem, ProblemCodes } from "./problem.ts";
+import { remark } from "./route.ts";
 import { count, named, timeText } from "./schema.ts";
 
 export const lockSchema = named(
@@ -32,6 +33,8 @@ export const ttl = z.optional(
   z.int("expected milliseconds").check(z.minimum(1, "expected at least 1"), z.maximum(ttlMax, `expected at most ${ttlMax}`)),
 );
 export const held = { resource: z.string("expected a text"), owner: z.string("expected a text") };
+/** Whether holds of others end, and why. */
+export const forced = { force: z.optional(z.boolean("expected true or false")), reason: remark };
 
 const refusals: { readonly [R in LockRefusal]: readonly [status: number, detail: string] } = {
   "no-such-namespace": [404, "this tenant does not exist"],

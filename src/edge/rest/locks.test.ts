@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { openApi, type TestApi } from "./rest.test-kit.ts";
 
 const v1 = "/api/v1/locks";
@@ -42,6 +42,38 @@ test("it is another one's when its time is over", async () => {
   api.core.clock.jump(1);
   expect((await look()).status).toBe(404);
   expect((await ask("acquire", "b")).json).toMatchObject({ owners: { b: 1 } });
+});
+
+describe("by force", () => {
+  const recorded = async () => {
+    const { json } = await api.ask("GET", "/api/v1/audit?kind=administration");
+    return [...(json.items ?? [])].map(({ body }) => body);
+  };
+
+  test("it is taken from whoever is in the way, and the ledger says so", async () => {
+    await ask("acquire", "a");
+    const body = { resource: "db/orders", owner: "b", force: true, reason: "a is gone" };
+    expect((await api.ask("POST", `${v1}/acquire`, { as: "ada", body })).json).toMatchObject({ owners: { b: 1 } });
+    expect((await ask("renew", "a")).json).toMatchObject({ code: "lock-lost" });
+    expect(await recorded()).toEqual([
+      { act: "lock-taken-over", by: "ada", reason: "a is gone", resource: "db/orders", owner: "b", ended: ["a"] },
+    ]);
+  });
+
+  test("it is freed of all who hold it", async () => {
+    for (const owner of ["a", "a", "b"]) await ask("acquire", owner, { mode: "shared" });
+    const body = { resource: "db/orders", force: true };
+    expect((await api.ask("POST", `${v1}/release`, { as: "ada", body })).json).toEqual({ lock: null, released: true });
+    expect((await api.ask("POST", `${v1}/release`, { as: "ada", body })).json).toMatchObject({ code: "lock-not-held" });
+    expect(await recorded()).toEqual([{ act: "lock-freed", by: "ada", reason: "", resource: "db/orders", ended: ["a", "b"] }]);
+  });
+
+  test("what ends nobody's hold is not recorded", async () => {
+    await ask("acquire", "a", { force: true });
+    await ask("acquire", "a", { force: true });
+    await ask("release", "a");
+    expect(await recorded()).toEqual([]);
+  });
 });
 
 test("tenants do not see each other's", async () => {

@@ -37,6 +37,16 @@ describe("schemas", () => {
     expect((await api.ask("GET", orders)).json).toMatchObject({ schema: { type: "string" } });
   });
 
+  test("are changed with an entry in the ledger", async () => {
+    await save({ type: "string" });
+    await api.ask("DELETE", orders, { as: "bob" });
+    const { json } = await api.ask("GET", `${v1}/audit?kind=administration`);
+    const [first, second, third] = [...(json.items ?? [])].map(({ body }) => body);
+    expect(first).toEqual({ act: "schema-saved", by: "ada", schema: "acme/order", sha256: expect.stringMatching(/^[0-9a-f]{64}$/) });
+    expect(second).toMatchObject({ act: "schema-saved", by: "ada", sha256_before: first?.sha256 });
+    expect(third).toEqual({ act: "schema-deleted", by: "bob", schema: "acme/order", sha256_before: second?.sha256 });
+  });
+
   test("are of one tenant", async () => {
     const headers = { "x-tenant-id": "other" };
     expect((await api.ask("GET", orders, { headers })).status).toBe(404);

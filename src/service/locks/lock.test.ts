@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { present } from "../../base/assert.ts";
 import type { Result } from "../../base/result.ts";
-import { acquire, atTime, type Lock, type LockMode, release, renew } from "./lock.ts";
+import { acquire, atTime, type Lock, type LockMode, release, renew, takeOver } from "./lock.ts";
 
 const by = (owner: string, mode: LockMode, now = 0, ttl = 100) => ({ resource: "db", owner, mode, now, ttl });
 const held = (...asked: readonly ReturnType<typeof by>[]): Lock =>
@@ -66,4 +66,16 @@ test("nobody shares with one who holds exclusively, in any order of requests", (
       }
     }),
   );
+});
+
+test.each([
+  // held                                               taken over by              holds then
+  [[by("a", "exclusive")], by("b", "exclusive"), { mode: "exclusive", b: 1 }],
+  [[by("a", "exclusive")], by("b", "shared"), { mode: "shared", b: 1 }],
+  [[by("a", "shared"), by("b", "shared")], by("b", "exclusive"), { mode: "exclusive", b: 2 }],
+  // Nobody is in the way.
+  [[by("a", "shared")], by("b", "shared"), { mode: "shared", a: 1, b: 1 }],
+] as const)("%j, taken over by %j: %j", (before, asked, outcome) => {
+  const lock = takeOver(held(...before), asked);
+  expect(lock.ok ? { mode: lock.value.mode, ...counts(lock.value) } : lock.error).toEqual(outcome);
 });

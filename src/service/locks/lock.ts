@@ -40,6 +40,14 @@ export function acquire(
   return ok({ ...lock, mode: lock.mode === "exclusive" ? "exclusive" : mode, holds: [...others, hold], updatedAt: now });
 }
 
+/** The same in the place of whoever is in the way. */
+export function takeOver(lock: Lock | null, request: Parameters<typeof acquire>[1]): ReturnType<typeof acquire> {
+  const acquired = acquire(lock, request);
+  if (acquired.ok || acquired.error !== "lock-unavailable" || lock === null) return acquired;
+  const own = lock.holds.filter(({ owner }) => owner === request.owner);
+  return acquire(own.length === 0 ? null : { ...lock, holds: own }, request);
+}
+
 /** Null when nobody holds it any more. */
 export function release(lock: Lock | null, { owner, now }: { owner: string; now: EpochMs }): Result<Lock | null, "lock-not-held"> {
   if (lock === null || !lock.holds.some((hold) => hold.owner === owner)) return err("lock-not-held");

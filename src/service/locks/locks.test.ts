@@ -10,7 +10,7 @@ afterEach(async () => {
   await core.store.close();
 });
 
-const acquire = (resource: string) => core.locks.acquire("default", { resource, owner: "a", mode: "exclusive", ttl: 100 });
+const acquire = (resource: string) => core.locks.acquire("default", { resource, owner: "a", mode: "exclusive", ttl: 100, force: null });
 
 test("forgotten locks give way when there are too many, those that are held do not", async () => {
   for (const answer of await Promise.all(Array.from({ length: 1_000 }, (_, index) => acquire(`r-${index}`)))) expect(answer.ok).toBe(true);

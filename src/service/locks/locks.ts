@@ -1,11 +1,13 @@
 import { err, ok, type Result } from "../../base/result.ts";
 import type { DurationMs, EpochMs } from "../../base/time.ts";
 import type { DocumentWrite, Store } from "../../store/store.ts";
+import { type AdministrationAct, administrationEntry } from "../administration-entry.ts";
+import { changeDocument, jsonOf } from "../change-document.ts";
 import type { Clock } from "../clock.ts";
-import { type Committer, changeOutsideRuns } from "../committer.ts";
+import type { Committer } from "../committer.ts";
 import { createKeyedLock } from "../keyed-lock.ts";
 import type { Namespaces } from "../namespaces.ts";
-import { acquire, atTime, type Lock, type LockMode, release, renew } from "./lock.ts";
+import { acquire, atTime, type Lock, type LockMode, release, renew, takeOver } from "./lock.ts";
 
 export type LockRefusal =
   | "no-such-namespace"
@@ -21,6 +23,8 @@ type Answer<T> = Promise<Result<T, LockRefusal>>;
 
 /** Names a lock and who holds it: 1 to 256 printable letters each. Owners are taken at their word. */
 export type Held = { readonly resource: string; readonly owner: string };
+/** Who ends what others hold, as they call themselves, and why: for the ledger of the namespace. */
+export type Force = { readonly by: string; readonly reason: string };
 
 /**
  * Locks of resources outside of this server, for workers that must not disturb each other. Nobody waits in line: whoever is refused tries
@@ -29,15 +33,22 @@ export type Held = { readonly resource: string; readonly owner: string };
  */
 export type Locks = {
   get(namespace: string, resource: string): Answer<Lock>;
-  /** Asked twice by one owner, it has to be released twice. At most `locksMax` (1,000) resources of a namespace are locked at once. */
-  acquire(namespace: string, held: Held & { readonly mode: LockMode; readonly ttl: DurationMs }): Answer<Lock>;
+  /**
+   * Asked twice by one owner, it has to be released twice. At most `locksMax` (1,000) resources of a namespace are locked at once. With
+   * `force`, holds of others that are in the way end.
+   */
+  acquire(
+    namespace: string,
+    held: Held & { readonly mode: LockMode; readonly ttl: DurationMs; readonly force: Force | null },
+  ): Answer<Lock>;
   /** Null when nobody holds it any more. */
   release(namespace: string, held: Held): Answer<Lock | null>;
   renew(namespace: string, held: Held & { readonly ttl: DurationMs }): Answer<Lock>;
+  /** Ends every hold, whoever has it. */
+  free(namespace: string, resource: string, force: Force): Answer<null>;
 };
 
 const locksMax = 1_000;
-const attemptsMax = 5;
 /** Neither control letters nor halves of letters. */
 const namePattern = /^\P{C}{1,256}$/u;
 
@@ -50,45 +61,37 @@ export function createLocks(deps: {
   readonly clock: Pick<Clock, "now">;
   readonly namespaces: Pick<Namespaces, "get">;
 }): Locks {
-  const { store, committer, clock, namespaces } = deps;
+  const { store, clock, namespaces } = deps;
   const inTurn = createKeyedLock();
 
+  /** With `force`, the ledger says whose holds have ended. */
   async function change<T extends Lock | null>(
     namespace: string,
-    { resource, owner }: Held,
+    { resource, owner }: { readonly resource: string; readonly owner?: string },
     decide: (lock: Lock | null, now: EpochMs) => Result<T, LockRefusal>,
+    force: (Force & { readonly act: AdministrationAct }) | null = null,
   ): Answer<T> {
     const found = namespaces.get(namespace);
     if (!found.ok) return err("no-such-namespace");
-    if (![resource, owner].every((name) => namePattern.test(name))) return err("bad-lock");
-    const id = idIn(found.value.id, resource);
-    // Requests of this server wait for each other, so that only those of another one are in the way.
-    return inTurn.run(id, () => changeDocument(found.value.id, resource, decide));
-  }
-
-  async function changeDocument<T extends Lock | null>(
-    namespaceId: string,
-    resource: string,
-    decide: (lock: Lock | null, now: EpochMs) => Result<T, LockRefusal>,
-  ): Answer<T> {
+    if (![resource, owner ?? resource].every((name) => namePattern.test(name))) return err("bad-lock");
+    const namespaceId = found.value.id;
     const id = idIn(namespaceId, resource);
-    for (let attempt = 1; attempt <= attemptsMax; attempt++) {
-      const stored = await store.readDocument(kind, id);
-      const now = clock.now();
-      const decided = decide(stored === null ? null : atTime(bodyOf(stored.body), now), now);
-      if (!decided.ok) return decided;
-      const room = stored === null ? await roomIn(namespaceId, now) : ok([]);
-      if (!room.ok) return room;
-      const write: DocumentWrite = {
-        kind,
-        id,
-        expectedVersion: stored?.version ?? 0,
-        body: decided.value === null ? null : Buffer.from(JSON.stringify(decided.value)),
-      };
-      const outcome = await committer.commit(changeOutsideRuns({ putDocuments: [...room.value, write], ledger: [] }));
-      if (outcome === "committed") return decided;
-    }
-    return err("busy");
+    // Requests of this server wait for each other, so that only those of another one are in the way.
+    return inTurn.run(id, () =>
+      changeDocument<Lock, T, LockRefusal>(deps, { kind, id, busy: "busy" }, async (stored) => {
+        const now = clock.now();
+        const before = stored === null ? null : atTime(stored, now);
+        const decided = decide(before, now);
+        if (!decided.ok) return decided;
+        const also = stored === null ? await roomIn(namespaceId, now) : ok([]);
+        if (!also.ok) return also;
+        const after = decided.value;
+        const ended = before?.holds.filter((hold) => !after?.holds.some((left) => left.owner === hold.owner)) ?? [];
+        const said = force !== null && ended.length > 0 && { ...force, resource, owner, ended: ended.map((hold) => hold.owner) };
+        const ledger = said ? [administrationEntry({ namespaceId, at: now }, said)] : [];
+        return ok({ value: after, answer: after, also: also.value, ledger });
+      }),
+    );
   }
 
   /** For one more lock: what was forgotten gives way when there are too many. */
@@ -96,7 +99,7 @@ export function createLocks(deps: {
     const page = await store.listDocuments(kind, idIn(namespaceId, ""), locksMax);
     const locks = page.filter(({ id }) => id.startsWith(idIn(namespaceId, "")));
     if (locks.length < locksMax) return ok([]);
-    const over = locks.filter(({ body }) => atTime(bodyOf(body), now) === null);
+    const over = locks.filter((document) => atTime(jsonOf<Lock>(document), now) === null);
     if (over.length === 0) return err("too-many-locks");
     return ok(over.map(({ id, version }) => ({ kind, id, expectedVersion: version, body: null })));
   }
@@ -107,14 +110,16 @@ export function createLocks(deps: {
       if (!found.ok) return err("no-such-namespace");
       if (!namePattern.test(resource)) return err("bad-lock");
       const stored = await store.readDocument(kind, idIn(found.value.id, resource));
-      const lock = stored === null ? null : atTime(bodyOf(stored.body), clock.now());
+      const lock = stored === null ? null : atTime(jsonOf<Lock>(stored), clock.now());
       return lock === null ? err("no-such-lock") : ok(lock);
     },
-    acquire: (namespace, held) => change(namespace, held, (lock, now) => acquire(lock, { ...held, now })),
+    acquire: (namespace, { force, ...held }) =>
+      force === null
+        ? change(namespace, held, (lock, now) => acquire(lock, { ...held, now }))
+        : change(namespace, held, (lock, now) => takeOver(lock, { ...held, now }), { ...force, act: "lock-taken-over" }),
     release: (namespace, held) => change(namespace, held, (lock, now) => release(lock, { ...held, now })),
     renew: (namespace, held) => change(namespace, held, (lock, now) => renew(lock, { ...held, now })),
+    free: (namespace, resource, force) =>
+      change(namespace, { resource }, (lock) => (lock === null ? err("lock-not-held") : ok(null)), { ...force, act: "lock-freed" }),
   };
 }
-
-/** Of a document that this file wrote. */
-const bodyOf = (body: Uint8Array): Lock => JSON.parse(Buffer.from(body).toString()) as Lock;

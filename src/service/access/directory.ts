@@ -1,0 +1,192 @@
+import type { Permission } from "../../access/permission.ts";
+import type { Grant } from "../../access/principal.ts";
+import { builtInRoles, isBuiltInRole, type PermissionsOfRole } from "../../access/role.ts";
+import { canonicalBytes } from "../../base/canonical-json.ts";
+import { err, ok, type Result } from "../../base/result.ts";
+import type { EpochMs } from "../../base/time.ts";
+import type { LedgerEntry } from "../../governance/ledger/ledger.ts";
+import type { DocumentWrite, Store } from "../../store/store.ts";
+import { serverNamespaceId } from "../audit.ts";
+import type { Clock } from "../clock.ts";
+import { type Committer, changeOutsideRuns } from "../committer.ts";
+
+/** A key as it is kept: whoever reads the database learns nothing that opens the server. */
+export type ApiKey = {
+  readonly id: string;
+  /** For people. */
+  readonly name: string;
+  /** What its owner is called in decisions and in the ledger. */
+  readonly principal: string;
+  readonly kind: "human" | "service";
+  readonly grants: readonly Grant[];
+  /** See `AccessPrincipal`. */
+  readonly taskQueues: readonly string[] | null;
+  /** SHA-256 of its secret, hexadecimal. */
+  readonly hash: string;
+  readonly createdAt: EpochMs;
+  readonly createdBy: string;
+  readonly expiresAt: EpochMs | null;
+  readonly revokedAt: EpochMs | null;
+  readonly revokedBy: string | null;
+  /** The key in whose place it came. */
+  readonly rotatedFrom: string | null;
+};
+
+/** A role of this server's own. */
+export type CustomRole = {
+  readonly name: string;
+  readonly permissions: readonly Permission[];
+  readonly updatedAt: EpochMs;
+  readonly updatedBy: string;
+};
+
+export type AccessAct = "key-created" | "key-revoked" | "key-rotated" | "role-saved" | "role-deleted";
+
+/** What one change writes. Keys are never deleted: the ledger names them. */
+export type AccessChange = {
+  readonly act: AccessAct;
+  readonly by: string;
+  readonly keys: readonly ApiKey[];
+  /** Null permissions delete it. */
+  readonly role: { readonly name: string; readonly permissions: readonly Permission[] | null } | null;
+  /** For the ledger, without secrets. */
+  readonly details: { readonly [name: string]: unknown };
+};
+
+/** Keys and roles, all of them in memory, so that no request waits for the store to know who asks. */
+export type Directory = {
+  key(id: string): ApiKey | null;
+  /** By creation, the oldest first. */
+  keys(): readonly ApiKey[];
+  roles(): readonly CustomRole[];
+  readonly permissionsOf: PermissionsOfRole;
+  /**
+   * Writes what `decide` makes of what is there, with its ledger entry, in one commit. It is asked again when another server has written
+   * meanwhile.
+   */
+  change<R>(decide: () => Result<AccessChange, R>): Promise<Result<void, R | "busy">>;
+  /** Reads again if another server has written. */
+  refresh(): Promise<void>;
+  /** Called after each change, of this server or another. */
+  onChange(listener: () => void): void;
+};
+
+const kinds = { key: "api-key", role: "access-role", version: "access" } as const;
+const versionId = "version";
+const pageMax = 500;
+const attemptsMax = 5;
+
+/** Loads what is stored. `configured` are the roles of the configuration, which nobody changes over the API. */
+export async function openDirectory(deps: {
+  readonly store: Pick<Store, "readDocument" | "listDocuments">;
+  readonly committer: Pick<Committer, "commit">;
+  readonly clock: Pick<Clock, "now">;
+  readonly configured: { readonly [name: string]: readonly Permission[] };
+}): Promise<Directory> {
+  const { store, committer, clock, configured } = deps;
+  const keys = new Map<string, { readonly key: ApiKey; readonly version: number }>();
+  const roles = new Map<string, { readonly role: CustomRole; readonly version: number }>();
+  const listeners: (() => void)[] = [];
+  let version = 0;
+
+  async function readAll<T>(kind: string, each: (value: T, version: number) => void): Promise<void> {
+    for (let after = ""; ; ) {
+      const page = await store.listDocuments(kind, after, pageMax);
+      for (const { body, version: of } of page) each(JSON.parse(Buffer.from(body).toString()) as T, of);
+      const last = page.at(-1);
+      if (last === undefined || page.length < pageMax) return;
+      after = last.id;
+    }
+  }
+
+  async function load(): Promise<void> {
+    // Read first: whatever is written after it is found by the next refresh.
+    version = (await store.readDocument(kinds.version, versionId))?.version ?? 0;
+    roles.clear();
+    await readAll<ApiKey>(kinds.key, (key, of) => keys.set(key.id, { key, version: of }));
+    await readAll<CustomRole>(kinds.role, (role, of) => roles.set(role.name, { role, version: of }));
+  }
+
+  function applied(
+    { keys: written, role, by }: AccessChange,
+    at: EpochMs,
+  ): { readonly writes: readonly DocumentWrite[]; readonly apply: () => void } {
+    const writes: DocumentWrite[] = [{ kind: kinds.version, id: versionId, expectedVersion: version, body: Buffer.from("{}") }];
+    const effects: (() => void)[] = [() => void version++];
+    for (const key of written) {
+      const before = keys.get(key.id)?.version ?? 0;
+      writes.push({ kind: kinds.key, id: key.id, expectedVersion: before, body: Buffer.from(JSON.stringify(key)) });
+      effects.push(() => void keys.set(key.id, { key, version: before + 1 }));
+    }
+    if (role !== null) {
+      const { name, permissions } = role;
+      const before = roles.get(name)?.version ?? 0;
+      const saved: CustomRole | null = permissions === null ? null : { name, permissions, updatedAt: at, updatedBy: by };
+      writes.push({
+        kind: kinds.role,
+        id: name,
+        expectedVersion: before,
+        body: saved === null ? null : Buffer.from(JSON.stringify(saved)),
+      });
+      effects.push(() => void (saved === null ? roles.delete(name) : roles.set(name, { role: saved, version: before + 1 })));
+    }
+    const apply = (): void => {
+      for (const effect of effects) effect();
+    };
+    return { writes, apply };
+  }
+
+  const tell = (): void => {
+    for (const listener of listeners) listener();
+  };
+
+  /** One after the other: each is decided on what the one before has left. */
+  let last: Promise<unknown> = Promise.resolve();
+  async function changeNow<R>(decide: () => Result<AccessChange, R>): Promise<Result<void, R | "busy">> {
+    for (let attempt = 1; attempt <= attemptsMax; attempt++) {
+      const decided = decide();
+      if (!decided.ok) return decided;
+      const at = clock.now();
+      const { writes, apply } = applied(decided.value, at);
+      const change = changeOutsideRuns({ putDocuments: writes, ledger: [entryOf(decided.value, at)] });
+      if ((await committer.commit(change)) === "committed") {
+        apply();
+        tell();
+        return ok(undefined);
+      }
+      await load();
+      tell();
+    }
+    return err("busy");
+  }
+
+  await load();
+  return {
+    key: (id) => keys.get(id)?.key ?? null,
+    keys: () => [...keys.values()].map(({ key }) => key).sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1)),
+    roles: () => [...roles.values()].map(({ role }) => role).sort((a, b) => (a.name < b.name ? -1 : 1)),
+    permissionsOf: (name) => {
+      if (isBuiltInRole(name)) return builtInRoles[name];
+      return Object.hasOwn(configured, name) ? (configured[name] ?? null) : (roles.get(name)?.role.permissions ?? null);
+    },
+    change: (decide) => {
+      const changed = last.then(() => changeNow(decide));
+      last = changed.catch(() => {});
+      return changed;
+    },
+    refresh: async () => {
+      if (((await store.readDocument(kinds.version, versionId))?.version ?? 0) === version) return;
+      await load();
+      tell();
+    },
+    onChange: (listener) => void listeners.push(listener),
+  };
+}
+
+const entryOf = ({ act, by, details }: AccessChange, at: EpochMs): LedgerEntry => ({
+  namespaceId: serverNamespaceId,
+  at,
+  kind: "administration",
+  runId: null,
+  body: canonicalBytes({ act, by, ...details }),
+});

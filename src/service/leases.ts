@@ -111,29 +111,31 @@ export function createLeases({
     end: async ({ namespace, workerId: identity }, { token: taskToken, end }) => {
       if (!known(taskToken, namespace)) return err({ kind: "no-such-lease" });
       const by = { taskToken, namespace, identity };
-      const ended = await answered(end, by);
+      const ended = await answerAttempt(services, end, by);
       if (ended.ok) return ok(undefined);
       return ended.error.kind === "not-found" ? err({ kind: "lease-gone" }) : refused(ended.error);
     },
   };
+}
 
-  function answered(
-    end: LeaseEnd,
-    by: { readonly taskToken: Uint8Array; readonly namespace: string; readonly identity: string },
-  ): Promise<Result<unknown, Refusal>> {
-    switch (end.how) {
-      case "completed":
-        return services.respondActivityTaskCompleted(make(RespondActivityTaskCompletedRequest, { ...by, result: end.result }), here());
-      case "failed":
-        return services.respondActivityTaskFailed(make(RespondActivityTaskFailedRequest, { ...by, failure: end.failure }), here());
-      case "cancelled":
-        return services.respondActivityTaskCanceled(make(RespondActivityTaskCanceledRequest, { ...by, details: end.details }), here());
-    }
+/** How an attempt ended, told as any worker tells it. */
+export function answerAttempt(
+  services: Pick<Services, "respondActivityTaskCompleted" | "respondActivityTaskFailed" | "respondActivityTaskCanceled">,
+  end: LeaseEnd,
+  by: { readonly taskToken: Uint8Array; readonly namespace: string; readonly identity: string },
+): Promise<Result<unknown, Refusal>> {
+  switch (end.how) {
+    case "completed":
+      return services.respondActivityTaskCompleted(make(RespondActivityTaskCompletedRequest, { ...by, result: end.result }), here());
+    case "failed":
+      return services.respondActivityTaskFailed(make(RespondActivityTaskFailedRequest, { ...by, failure: end.failure }), here());
+    case "cancelled":
+      return services.respondActivityTaskCanceled(make(RespondActivityTaskCanceledRequest, { ...by, details: end.details }), here());
   }
 }
 
 /** The earlier of what the attempt has and what all attempts together have. */
-function deadlineOf({
+export function deadlineOf({
   startedTime,
   startToCloseTimeout,
   scheduledTime,

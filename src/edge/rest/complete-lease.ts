@@ -1,15 +1,9 @@
 import * as z from "zod/mini";
 import { err, ok, type Result } from "../../base/result.ts";
-import { toProtoTime } from "../../base/time.ts";
-import type { Json } from "../../dag/json.ts";
-import { toPayload } from "../../dag/payload.ts";
-import { make } from "../../protocol/codec.ts";
-import { type Payload, Payloads } from "../../protocol/generated/temporal/api/common/v1/message.ts";
-import { ApplicationFailureInfo, Failure } from "../../protocol/generated/temporal/api/failure/v1/message.ts";
+import { cancelledWith, completedWith, failedWith, leaseToken } from "../../service/lease-json.ts";
 import type { LeaseEnd } from "../../service/leases.ts";
-import { usageKey } from "../../service/limits/attempt-end.ts";
 import { jobCodes, jobProblem, requestCodes } from "./job-problem.ts";
-import { holderOf, lease, leaseToken, workerId } from "./lease-holder.ts";
+import { holderOf, lease, workerId } from "./lease-holder.ts";
 import { badRequest, type Problem } from "./problem.ts";
 import { route } from "./route.ts";
 
@@ -58,23 +52,6 @@ export const completeLease = route({
 function endIn({ result, error, cancelled = false, usage }: Body): Result<LeaseEnd, Problem> {
   const said = [result !== undefined, error !== undefined, cancelled].filter((one) => one).length;
   if (said > 1) return err(badRequest("one-outcome", "expected one of `result`, `error` and `cancelled`"));
-  // What an attempt used stands on the first payload of its answer.
-  const values = (value: Json): Payloads => make(Payloads, { payloads: [withUsage(toPayload(value), usage)] });
-  if (cancelled) return ok({ how: "cancelled", details: usage === undefined ? undefined : values(null) });
-  if (error === undefined) return ok({ how: "completed", result: values((result ?? null) as Json) });
-  const { message, type = "", retryable = true, retry_after_ms, details } = error;
-  const says = details !== undefined || usage !== undefined;
-  const value = make(ApplicationFailureInfo, {
-    type,
-    nonRetryable: !retryable,
-    details: says ? values((details ?? null) as Json) : undefined,
-    nextRetryDelay: retry_after_ms === undefined ? undefined : toProtoTime(retry_after_ms),
-  });
-  return ok({
-    how: "failed",
-    failure: make(Failure, { message, source: "http-worker", failureInfo: { $case: "applicationFailureInfo", value } }),
-  });
+  if (cancelled) return ok(cancelledWith(usage));
+  return ok(error === undefined ? completedWith(result, usage) : failedWith(error, { source: "http-worker", usage }));
 }
-
-const withUsage = (payload: Payload, usage: Body["usage"]): Payload =>
-  usage === undefined ? payload : { ...payload, metadata: { ...payload.metadata, [usageKey]: Buffer.from(JSON.stringify(usage)) } };

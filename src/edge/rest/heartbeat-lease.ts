@@ -4,8 +4,9 @@ import type { Json } from "../../dag/json.ts";
 import { toPayload } from "../../dag/payload.ts";
 import { make } from "../../protocol/codec.ts";
 import { Payloads } from "../../protocol/generated/temporal/api/common/v1/message.ts";
+import { leaseToken } from "../../service/lease-json.ts";
 import { jobCodes, jobProblem, requestCodes } from "./job-problem.ts";
-import { holderOf, lease, leaseToken, workerId } from "./lease-holder.ts";
+import { holderOf, lease, workerId } from "./lease-holder.ts";
 import { route } from "./route.ts";
 
 /** Says that an attempt is alive. A lease that is gone is as good as cancelled. */

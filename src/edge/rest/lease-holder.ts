@@ -20,5 +20,3 @@ export const lease = z
     z.maxLength(leaseLettersMax, `expected at most ${leaseLettersMax} letters`),
     z.regex(/^[A-Za-z0-9_-]+$/, "expected the `lease` of a task"),
   );
-export const leaseText = (token: Uint8Array): string => Buffer.from(token).toString("base64url");
-export const leaseToken = (text: string): Uint8Array => Buffer.from(text, "base64url");

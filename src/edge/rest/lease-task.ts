@@ -1,13 +1,8 @@
 import * as z from "zod/mini";
 import { err, ok } from "../../base/result.ts";
-import { fromProtoTime } from "../../base/time.ts";
-import { fieldOf, type Json } from "../../dag/json.ts";
-import { fromPayloads } from "../../dag/payload.ts";
-import type { Header, Payloads } from "../../protocol/generated/temporal/api/common/v1/message.ts";
-import { jobActivityId } from "../../service/jobs/job-decider.ts";
-import type { Lease } from "../../service/leases.ts";
+import { leaseJson } from "../../service/lease-json.ts";
 import { jobCodes, jobProblem, requestCodes } from "./job-problem.ts";
-import { holderOf, leaseText, workerId } from "./lease-holder.ts";
+import { holderOf, workerId } from "./lease-holder.ts";
 import { route } from "./route.ts";
 import { count, listOf, named, timeOrNull } from "./schema.ts";
 
@@ -52,40 +47,6 @@ export const leaseTask = route({
   handle: async ({ headers, signal, body: { task_queue: taskQueue, worker_id, wait_ms } }, { leases }) => {
     const taken = await leases.take(holderOf(headers, worker_id), { taskQueue, wait: wait_ms ?? waitMsDefault, signal });
     if (!taken.ok) return err(jobProblem(taken.error));
-    return ok(taken.value === null ? { nothing: true } : { json: leaseView(taken.value, taskQueue) });
+    return ok(taken.value === null ? { nothing: true } : { json: leaseJson(taken.value, taskQueue) });
   },
 });
-
-function leaseView({ token, task, deadline }: Lease, taskQueue: string): z.infer<typeof leaseSchema> {
-  const { workflowId = "", runId = "" } = task.workflowExecution ?? {};
-  const headers = headersOf(task.header);
-  return {
-    lease: leaseText(token),
-    // An activity of a run is called as the API of runs calls its job.
-    job_id: isJob(task) ? workflowId : `${workflowId}:${task.activityId}`,
-    workflow_id: workflowId,
-    run_id: runId,
-    workflow_type: task.workflowType?.name ?? "",
-    activity_id: task.activityId,
-    activity_type: task.activityType?.name ?? "",
-    task_queue: taskQueue,
-    attempt: task.attempt,
-    input: valuesOf(task.input),
-    headers,
-    constraints: fieldOf(headers["holdfast-decision"] ?? null, "constraints"),
-    scheduled_at: task.scheduledTime?.toISOString() ?? null,
-    deadline: deadline === null ? null : new Date(deadline).toISOString(),
-    heartbeat_timeout_ms: fromProtoTime(task.heartbeatTimeout),
-    heartbeat_details: fromPayloads(task.heartbeatDetails),
-  };
-}
-
-const isJob = ({ activityId, activityType, workflowType }: Lease["task"]): boolean =>
-  activityId === jobActivityId && activityType?.name === workflowType?.name;
-
-/** JSON as it is; what is none as `{encoding, base64}`. */
-const valuesOf = (payloads: Payloads | undefined): readonly Json[] =>
-  (payloads?.payloads ?? []).map((payload) => fromPayloads({ payloads: [payload] }));
-
-const headersOf = (header: Header | undefined): { readonly [name: string]: Json } =>
-  Object.fromEntries(Object.entries(header?.fields ?? {}).map(([name, payload]) => [name, fromPayloads({ payloads: [payload] })]));

@@ -1,5 +1,5 @@
 import { err, type Result } from "../../base/result.ts";
-import { type DurationMs, fromProtoTime, secondMs, toProtoTime } from "../../base/time.ts";
+import { type DurationMs, toProtoTime } from "../../base/time.ts";
 import { inputOfPayloads } from "../../governance/action-input.ts";
 import { make } from "../../protocol/codec.ts";
 import { Payload, Payloads } from "../../protocol/generated/temporal/api/common/v1/message.ts";
@@ -8,12 +8,12 @@ import { TaskQueue } from "../../protocol/generated/temporal/api/taskqueue/v1/me
 import {
   PollActivityTaskQueueRequest,
   type PollActivityTaskQueueResponse,
-  RecordActivityTaskHeartbeatRequest,
   RespondActivityTaskCanceledRequest,
   RespondActivityTaskCompletedRequest,
   RespondActivityTaskFailedRequest,
 } from "../../protocol/generated/temporal/api/workflowservice/v1/request_response.ts";
 import type { Log } from "../../telemetry/log.ts";
+import { watchAttempt } from "../attempt-watch.ts";
 import type { Matching } from "../matching.ts";
 import type { Namespaces } from "../namespaces.ts";
 import { answerUntilHeard, createServerWorker, here, type ServerWorker, serverIdentity } from "../server-worker.ts";
@@ -82,20 +82,9 @@ export function createBuiltInWorker(deps: {
 
   async function handle(task: PollActivityTaskQueueResponse, stopping: AbortSignal): Promise<void> {
     const { taskToken, workflowNamespace: namespace } = task;
-    const ended = new AbortController();
-    const ending: { why: Ending | null } = { why: null };
-    const end = (why: Ending) => {
-      ending.why ??= why;
-      ended.abort();
-    };
-    const stop = () => end("stopping");
-    stopping.addEventListener("abort", stop);
-    const lapse = setTimeout(() => end("gone"), Math.min(fromProtoTime(task.startToCloseTimeout) || timerMsMax, timerMsMax));
-    const stopBeating = heartbeats(task, end);
-    const outcome = await run(task, ended.signal);
-    stopBeating();
-    clearTimeout(lapse);
-    stopping.removeEventListener("abort", stop);
+    const attempt = watchAttempt(task, { requests, stopping, identity: serverIdentity, log });
+    const outcome = await run(task, attempt.signal);
+    attempt.end();
     const answered = { taskToken, namespace, identity: serverIdentity };
     if (outcome.ok) {
       const result = make(Payloads, { payloads: [json(outcome.value)] });
@@ -103,33 +92,11 @@ export function createBuiltInWorker(deps: {
         requests.respondActivityTaskCompleted(make(RespondActivityTaskCompletedRequest, { ...answered, result }), here()),
       );
     }
-    if (ending.why === "gone") return;
-    if (ending.why === "cancelled")
+    if (attempt.why === "gone") return;
+    if (attempt.why === "cancelled")
       return answer(() => requests.respondActivityTaskCanceled(make(RespondActivityTaskCanceledRequest, answered), here()));
-    const failure = failureOf(ending.why === "stopping" ? { ...outcome.error, isRetryable: true } : outcome.error);
+    const failure = failureOf(attempt.why === "stopping" ? { ...outcome.error, isRetryable: true } : outcome.error);
     return answer(() => requests.respondActivityTaskFailed(make(RespondActivityTaskFailedRequest, { ...answered, failure }), here()));
-  }
-
-  /** Says that the attempt is alive as often as it has to, and hears whether it should stop. */
-  function heartbeats(
-    { taskToken, workflowNamespace, heartbeatTimeout }: PollActivityTaskQueueResponse,
-    end: (why: Ending) => void,
-  ): () => void {
-    const every = fromProtoTime(heartbeatTimeout) / 2;
-    if (every === 0) return () => {};
-    const request = make(RecordActivityTaskHeartbeatRequest, { taskToken, namespace: workflowNamespace, identity: serverIdentity });
-    const beat = async (): Promise<void> => {
-      const heard = await requests.recordActivityTaskHeartbeat(request, here());
-      if (heard.ok && heard.value.cancelRequested) end("cancelled");
-      else if (!heard.ok && heard.error.kind === "not-found") end("gone");
-    };
-    const timer = setInterval(
-      () => {
-        beat().catch((error: unknown) => log.warn("cannot record a heartbeat", {}, error));
-      },
-      Math.min(every, heartbeatEveryMsMax),
-    );
-    return () => clearInterval(timer);
   }
 
   return createServerWorker({
@@ -151,13 +118,6 @@ export function createBuiltInWorker(deps: {
     handle,
   });
 }
-
-/** Why an attempt is over before its time: nobody waits for it, somebody cancelled it, or the server stops. */
-type Ending = "gone" | "cancelled" | "stopping";
-
-/** Cancellation is heard of by heartbeats, and should be soon. */
-const heartbeatEveryMsMax: DurationMs = 5 * secondMs;
-const timerMsMax = 2 ** 31 - 1;
 
 const json = (value: unknown): Payload =>
   make(Payload, { metadata: { encoding: Buffer.from("json/plain") }, data: Buffer.from(JSON.stringify(value)) });

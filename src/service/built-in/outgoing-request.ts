@@ -23,6 +23,8 @@ export type Outgoing = {
   /** Of the answer; 0 reads nothing of it but its head, which Node bounds at 16 KiB. */
   readonly answerBytesMax: number;
   readonly signal: AbortSignal;
+  /** From the call to the answer, in place of that of the options. */
+  readonly timeout?: DurationMs;
 };
 
 export type Incoming = { readonly status: number; readonly headers: IncomingHttpHeaders; readonly body: Buffer };
@@ -39,7 +41,10 @@ export type Lookup = (host: string) => Promise<readonly LookupAddress[]>;
 
 const systemLookup: Lookup = (host) => dns.lookup(host, { all: true, verbatim: true });
 
-export function createRequests({ allowPrivate, setting, timeout }: OutgoingOptions, lookup: Lookup = systemLookup): SendRequest {
+export function createRequests(
+  { allowPrivate, setting, timeout: timeoutDefault }: OutgoingOptions,
+  lookup: Lookup = systemLookup,
+): SendRequest {
   const exempt = typeof allowPrivate === "boolean" ? [] : allowPrivate.map((host) => host.toLowerCase());
   const mayBePrivate = (host: string): boolean => allowPrivate === true || exempt.includes(host);
   const refusedAddress = (host: string): RequestProblem => ({
@@ -61,7 +66,7 @@ export function createRequests({ allowPrivate, setting, timeout }: OutgoingOptio
     );
   };
 
-  return async ({ method, url, headers, body, answerBytesMax, signal }) => {
+  return async ({ method, url, headers, body, answerBytesMax, signal, timeout = timeoutDefault }) => {
     const host = hostOf(url);
     // A literal address is never looked up.
     if (isIP(host) !== 0 && !mayBePrivate(host) && !isPublicAddress(host)) return err(refusedAddress(host));

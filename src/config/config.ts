@@ -4,6 +4,8 @@ import { formatBytes, formatDuration, parseBytes, parseCount, parseDuration } fr
 import { err, ok, type Result } from "../base/result.ts";
 import { type DurationMs, hourMs, secondMs } from "../base/time.ts";
 import { defaultLimits, type Limits } from "../execution/limits.ts";
+import { type AuthConfig, authProblems, authSchema, defaultAuth } from "./auth.ts";
+import { boolean, duration, filledText, hosts, oneOf, setting, text } from "./setting.ts";
 
 /** Everything that can be set about a server. `docs/configuration.md` explains each key. */
 export type Config = {
@@ -35,6 +37,7 @@ export type Config = {
   readonly notify: NotifyConfig;
   readonly api: ApiConfig;
   readonly http: HttpConfig;
+  readonly auth: AuthConfig;
   /** Task queues of the workers of topics, by patterns of topics such as `job.incident.*`; a topic without one is its own. */
   readonly routes: { readonly [topics: string]: string };
   /** The channel of `notify` that hears of approvals when they are asked for or escalate, null for none. */
@@ -130,6 +133,7 @@ export const defaultConfig: Config = {
   notify: { channels: {}, signingKey: null, allowPrivate: false, timeout: 10 * secondMs },
   api: { allowedHosts: [], requestsPerSecond: 2_000, requestBurst: 4_000 },
   http: { allowPrivate: false, timeout: 30 * secondMs },
+  auth: defaultAuth,
   routes: {},
   log: { level: "info", format: "json" },
   limits: { ...defaultLimits, grpcReceiveBytes: 4 * 2 ** 20, openPolls: 20_000 },
@@ -155,12 +159,15 @@ export function resolveConfig(layers: readonly ConfigLayer[]): Result<Config, re
   for (const layer of layers) merge(merged, layer, origins);
   const parsed = schema.safeParse(merged, { reportInput: true });
   if (!parsed.success) return err(parsed.error.issues.flatMap((issue) => sentences(issue, origins)));
-  const { approvals, notify } = parsed.data;
-  if (approvals.notify !== null && !Object.hasOwn(notify.channels, approvals.notify)) {
-    const known = Object.keys(notify.channels).join(", ") || "none";
-    return err([`${nameOf(["approvals", "notify"], origins)}: \`${approvals.notify}\` is not one of \`notify.channels\` (${known})`]);
-  }
+  const problems = [...channelProblems(parsed.data), ...authProblems(parsed.data.auth)];
+  if (problems.length > 0) return err(problems.map(({ path, problem }) => `${nameOf(path, origins)}: ${problem}`));
   return ok(parsed.data);
+}
+
+function channelProblems({ approvals, notify }: Config): readonly { readonly path: readonly string[]; readonly problem: string }[] {
+  if (approvals.notify === null || Object.hasOwn(notify.channels, approvals.notify)) return [];
+  const known = Object.keys(notify.channels).join(", ") || "none";
+  return [{ path: ["approvals", "notify"], problem: `\`${approvals.notify}\` is not one of \`notify.channels\` (${known})` }];
 }
 
 /** Keys that lead to one value each, as paths: what files, environment and flags may set. */
@@ -170,39 +177,14 @@ export const configPaths: readonly (readonly string[])[] = pathsOf(defaultConfig
 export const printable = (config: Config): string =>
   configPaths.map((path) => `${path.join(".")}: ${printedValue(path, valueAt(config, path))}`).join("\n");
 
-const setting = <T>(expected: string, parse: (value: unknown) => T | undefined) =>
-  z.pipe(
-    z.unknown(),
-    z.transform((value, context): T => {
-      const parsed = parse(value);
-      if (parsed !== undefined) return parsed;
-      context.issues.push({ code: "custom", message: `expected ${expected}`, input: value });
-      return z.NEVER;
-    }),
-  );
-
-const oneOf = <const T extends string>(names: readonly T[]) =>
-  setting(`one of ${names.join(", ")}`, (value) =>
-    names.find((name) => typeof value === "string" && name.toLowerCase() === value.toLowerCase()),
-  );
-
 const parsePort = (value: unknown): number | undefined => {
   const port = typeof value === "string" && /^\d+$/.test(value) ? Number(value) : value;
   return typeof port === "number" && Number.isInteger(port) && port >= 0 && port <= 65_535 ? port : undefined;
 };
-const parseBoolean = (value: unknown): boolean | undefined => {
-  if (typeof value === "boolean") return value;
-  return value === "true" ? true : value === "false" ? false : undefined;
-};
-const filledText = (value: unknown): string | undefined => (typeof value === "string" && value.trim() !== "" ? value : undefined);
-
-const text = (what: string) => setting(what, filledText);
 const port = setting("a port number, 0 to 65535", parsePort);
 const portOrOff = setting("a port number, 0 to 65535, or `off`", (value) => (value === "off" || value === null ? null : parsePort(value)));
-const duration = setting("a duration such as 30s, 12h or 3d", parseDuration);
 const durationOrNull = setting("a duration such as 30s, 12h or 3d", (value) => (value === null ? null : parseDuration(value)));
 const fileOrNull = setting("a file name", (value) => (value === null ? null : filledText(value)));
-const boolean = setting("true or false", parseBoolean);
 const bytes = setting("a size such as 512KiB or 4MiB", parseBytes);
 const count = setting("a whole number above 0", parseCount);
 
@@ -214,10 +196,6 @@ const webhookUrl = setting("an http or https URL", (value) => {
 });
 const channelOrNull = setting("one of `notify.channels`", (value) => (value === null ? null : filledText(value)));
 const secretOrNull = setting("a text", (value) => (value === null ? null : filledText(value)));
-const hosts = setting("true, false or a list of hosts", (value) => {
-  const listed = Array.isArray(value) && value.every((host): host is string => filledText(host) !== undefined) ? value : undefined;
-  return listed ?? parseBoolean(value);
-});
 
 const schema = z.strictObject({
   db: text("the path of a database file, or `:memory:`"),
@@ -248,6 +226,7 @@ const schema = z.strictObject({
     requestBurst: count,
   }),
   http: z.strictObject({ allowPrivate: hosts, timeout: duration }),
+  auth: authSchema,
   routes: z.record(z.string(), text("a task queue"), { error: "expected a mapping of topics to task queues" }),
   log: z.strictObject({ level: oneOf(logLevels), format: oneOf(logFormats) }),
   limits: z.strictObject({
@@ -308,7 +287,8 @@ function sentences(issue: Issue, origins: ReadonlyMap<string, ConfigLayer>): rea
   return [`${nameOf(path, origins)}: ${expected}${value}`];
 }
 
-const expectedType = (type: string): string => (type === "object" || type === "record" ? "expected a mapping" : `expected ${type}`);
+const expectedType = (type: string): string =>
+  `expected ${type === "object" || type === "record" ? "a mapping" : type === "array" ? "a list" : type}`;
 
 function unknownKey(path: readonly string[], origins: ReadonlyMap<string, ConfigLayer>): string {
   const key = path.at(-1) ?? "";
@@ -337,7 +317,7 @@ function pathsOf(values: ConfigValues, path: readonly string[] = []): readonly (
 
 /** Settings whose keys a person chooses. */
 function isDictionary(path: readonly string[]): boolean {
-  return ["searchAttributes", "notify.channels", "routes"].includes(path.join("."));
+  return ["searchAttributes", "notify.channels", "routes", "auth.roles"].includes(path.join("."));
 }
 
 const valueAt = (config: Config, path: readonly string[]): unknown =>
@@ -348,6 +328,7 @@ function printedValue(path: readonly string[], value: unknown): string {
   if (path.join(".") === "db") return withoutPassword(String(value));
   if ((group === "httpPort" || key === "requestsPerSecond") && value === null) return "off";
   if (group === "notify") return printedNotify(key, value);
+  if (key === "bootstrapToken" && value !== null) return "***";
   if (
     typeof value === "number" &&
     (group === "longPoll" || group === "retention" || group === "checkpoints" || group === "reconcile" || group === "http")

@@ -75,8 +75,18 @@ function parsedVariable(path: readonly string[], value: string): unknown {
   if (path[0] === "namespaces") return namespacesFrom(items);
   if (path[0] === "policy" || path[0] === "policyKeys" || path[1] === "allowedHosts") return items;
   if (path.join(".") === "notify.channels" || path[0] === "routes") return channelsFrom(items);
+  if (["auth.roles", "auth.jwt", "auth.certificates"].includes(path.join("."))) return parsedJson(value);
   if (path[1] === "allowPrivate") return value === "true" || value === "false" ? value : items;
   return value;
+}
+
+/** What is no JSON stays a text, which validation refuses. */
+function parsedJson(value: string): unknown {
+  try {
+    return JSON.parse(value);
+  } catch {
+    return value;
+  }
 }
 
 function splitOnce(pair: string): readonly [string, string | undefined] {

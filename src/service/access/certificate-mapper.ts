@@ -1,4 +1,11 @@
-import { type CertificateMapping, type ClientCertificate, matchSubject, namesOf, parseSubjectPattern } from "../../access/certificate.ts";
+import {
+  type CertificateMapping,
+  type ClientCertificate,
+  matchSubject,
+  namesOf,
+  parseSubjectPattern,
+  variablesOf,
+} from "../../access/certificate.ts";
 import type { AccessPrincipal } from "../../access/principal.ts";
 import { isPrincipalId } from "../../access/principal-id.ts";
 

@@ -1,7 +1,10 @@
 import { createServer, type IncomingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { toPayload } from "../../dag/payload.ts";
+import { actionHeader } from "../../governance/call-site.ts";
 import { make } from "../../protocol/codec.ts";
+import { Header } from "../../protocol/generated/temporal/api/common/v1/message.ts";
 import { PollActivityTaskQueueResponse } from "../../protocol/generated/temporal/api/workflowservice/v1/request_response.ts";
 import { http } from "./http.ts";
 import { createRequests } from "./outgoing-request.ts";
@@ -32,9 +35,9 @@ beforeAll(async () => {
 afterAll(() => new Promise((closed) => server.close(closed).closeAllConnections()));
 
 const task = make(PollActivityTaskQueueResponse, { workflowExecution: { workflowId: "r1", runId: "x" }, activityId: "ask@1" });
-const ask = (input: unknown, allowPrivate = true) =>
+const ask = (input: unknown, allowPrivate = true, by = task) =>
   http({ send: createRequests({ allowPrivate, setting: "http.allowPrivate", timeout: 5_000 }) })({
-    task,
+    task: by,
     args: [input],
     signal: new AbortController().signal,
   });
@@ -55,6 +58,16 @@ test("sends what it is given, and gives the answer", async () => {
     headers: { "x-team": "ops", "content-type": "application/json; charset=utf-8", "idempotency-key": "r1/ask@1" },
     body: '{"host":"web-1"}',
   });
+});
+
+test.each<[string, string]>([
+  ["r1:ask", "r1:ask"],
+  ["zwölf", "r1/ask@1"],
+  ["", "r1/ask@1"],
+])("with the idempotency key %j of whoever asks for the activity, it sends %j", async (said, sent) => {
+  const header = make(Header, { fields: { [actionHeader]: toPayload({ v: 1, idempotency_key: said }) } });
+  expect(await ask({ url: `${base}/json` }, true, { ...task, header })).toMatchObject({ ok: true });
+  expect(received).toMatchObject({ headers: { "idempotency-key": sent } });
 });
 
 test("gives a body that is no JSON as a text", async () => {

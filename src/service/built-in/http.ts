@@ -1,6 +1,7 @@
 import { err, ok, type Result } from "../../base/result.ts";
 import { isObject, type Json } from "../../dag/json.ts";
 import { type BuiltInActivity, invalidInput } from "./built-in-worker.ts";
+import { idempotencyKeyOf } from "./idempotency-key.ts";
 import { webhookUrl } from "./notification.ts";
 import { hostOf, type Incoming, type Outgoing, problemOf, type SendRequest } from "./outgoing-request.ts";
 
@@ -17,13 +18,13 @@ const ownHeaders: readonly string[] = ["host", "connection", "content-length", "
 type Wanted = { readonly request: Omit<Outgoing, "answerBytesMax" | "signal">; readonly expected: readonly number[] };
 
 /**
- * `holdfast.http`: sends one request, and gives `{status, headers, body}`, where a body of JSON is its value and any other a text. Every attempt
- * has the idempotency key of its activity, unless the request brings one.
+ * `holdfast.http`: sends one request, and gives `{status, headers, body}`, where a body of JSON is its value and any other a text. All attempts
+ * at one step, or of one activity, have one idempotency key, unless the request brings its own.
  */
 export const http =
   ({ send }: { readonly send: SendRequest }): BuiltInActivity =>
   async ({ task, args, signal }) => {
-    const wanted = readRequest(args, `${task.workflowExecution?.workflowId ?? ""}/${task.activityId}`);
+    const wanted = readRequest(args, idempotencyKeyOf(task, task.workflowExecution?.workflowId ?? ""));
     if (!wanted.ok) return err(invalidInput(wanted.error));
     const { request, expected } = wanted.value;
     const answered = await send({ ...request, answerBytesMax, signal });

@@ -46,6 +46,13 @@ const settablePredefined: SearchAttributeTypes = new Map<string, IndexedValueTyp
   ["TemporalReportedProblems", KEYWORD_LIST],
   // What a run of a declarative workflow does, in finer words than the status of its execution.
   ["HoldfastRunStatus", KEYWORD],
+  // What else there is to know of such a run.
+  ["HoldfastOrgId", KEYWORD],
+  ["HoldfastTeamId", KEYWORD],
+  ["HoldfastTotalCost", DOUBLE],
+  ["HoldfastUpdatedAt", DATETIME],
+  // All that one request has brought about.
+  ["HoldfastTraceId", KEYWORD],
 ]);
 
 /** In every namespace, and stored among the execution's own search attributes. */

@@ -40,6 +40,7 @@ import type { Clock } from "./clock.ts";
 import { createCommitter } from "./committer.ts";
 import { createDag, type Dag } from "./dag/dag.ts";
 import { createRoutes } from "./dag/routes.ts";
+import { createRunSlots } from "./dag/run-slots.ts";
 import { deleteWorkflowExecution } from "./delete-workflow-execution.ts";
 import { describeWorkflowExecution } from "./describe-workflow-execution.ts";
 import { createDispatch, type InlineWorker, readEvent } from "./dispatch.ts";
@@ -286,10 +287,13 @@ export async function startCore(options: CoreOptions): Promise<Core> {
         else busy?.delete(cell.key.runId);
       }
       stream.committed(parts);
+      slots.committed(parts);
       transfer.added(outbox);
       options.onCommit?.();
     },
   });
+
+  const slots = createRunSlots({ store, runs, namespaces, log: log.child("dag") });
 
   const wakes = createWakes({
     store,
@@ -389,7 +393,8 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   });
   const deadLetters = createDeadLetters({ engine, committer, jobs, sweeps: options.retention });
 
-  const dag = createDag({ engine, committer, kernel, routeTopic, log: log.child("dag") });
+  const dag = createDag({ engine, committer, kernel, routeTopic, slots, log: log.child("dag") });
+  await slots.recover();
 
   return {
     services,

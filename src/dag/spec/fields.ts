@@ -123,6 +123,9 @@ export type StepFields = ReadBy<typeof readStep>;
 export const endings = ["failed", "denied", "timed_out", "cancelled"] as const;
 export type Ending = (typeof endings)[number];
 
+/** Runs of one workflow that a definition lets be open at once. */
+const concurrentRunsMax = 100_000;
+
 export const readWorkflow = mapping({
   id: name,
   orgId: name,
@@ -132,6 +135,7 @@ export const readWorkflow = mapping({
   version: scalarText,
   timeout: duration,
   timeoutSec: numberAbove(0),
+  maxConcurrentRuns: wholeNumber(1, concurrentRunsMax),
   inputSchema: readSchema,
   parameters: anyValue,
   config: anyValue,

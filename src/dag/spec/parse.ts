@@ -66,6 +66,7 @@ function specOf(workflow: WorkflowFields, at: Place, options: ParseOptions): Dag
     version: workflow.version ?? null,
     createdBy: workflow.createdBy ?? null,
     timeoutMs: workflow.timeout ?? (workflow.timeoutSec === undefined ? null : Math.ceil(workflow.timeoutSec * 1000)),
+    maxConcurrentRuns: workflow.maxConcurrentRuns ?? null,
     inputSchema: workflow.inputSchema ?? null,
     parameters: (workflow.parameters ?? []) as Json,
     config: (workflow.config ?? {}) as Json,

@@ -19,6 +19,8 @@ export type DagSpec = {
   readonly version: string | null;
   readonly createdBy: string | null;
   readonly timeoutMs: DurationMs | null;
+  /** How many runs may be open at once, null for any number. Further ones wait. */
+  readonly maxConcurrentRuns: number | null;
   readonly inputSchema: Schema | null;
   readonly parameters: Json;
   readonly config: Json;

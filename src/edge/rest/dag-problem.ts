@@ -18,6 +18,7 @@ const refusals: { readonly [R in Known]: readonly [status: number, detail: strin
   "idempotency-key-reused": [409, "idempotency key already used: it stands for another request, take a new one"],
   "invalid-input": [400, "the input is not what the workflow asks for"],
   "cannot-rerun": [400, "the run cannot be repeated from there"],
+  "query-failed": [409, "the run does not know the answer"],
   "unreadable-run": [409, "this run cannot be read"],
 };
 

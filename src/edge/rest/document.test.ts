@@ -170,6 +170,7 @@ describe("every status that the document has occurs", () => {
     "GET /api/v1/workflow-runs/{id}": [`${v1}/workflow-runs/${runs[0]}`],
     "GET /api/v1/workflow-runs/{id}/timeline": [`${v1}/workflow-runs/${runs[0]}/timeline`],
     "POST /api/v1/workflow-runs/{id}/rerun": [`${v1}/workflow-runs/${runs[0]}/rerun`, { body: {} }],
+    "POST /api/v1/workflow-runs/{id}/query": [`${v1}/workflow-runs/${runs[0]}/query`, { body: { query: "status" } }],
     "POST /api/v1/workflow-runs/{id}/signal": [`${v1}/workflow-runs/${runs[0]}/signal`, { body: { name: "other" } }],
     "POST /api/v1/workflow-runs/{id}/cancel": [`${v1}/workflow-runs/${runs[0]}/cancel`],
     "POST /api/v1/workflows/{workflow}/runs/{id}/cancel": [`${v1}/workflows/waits/runs/${runs[1]}/cancel`],
@@ -252,6 +253,7 @@ describe("every status that the document has occurs", () => {
     ["POST", `${v1}/workflow-runs/not-ours/rerun`, { body: {} }],
     ...["none", runs[2]].flatMap((id) => [
       ["POST", `${v1}/workflow-runs/${id}/signal`, { body: { name: "go" } }] as const,
+      ["POST", `${v1}/workflow-runs/${id}/query`, { body: { query: "status" } }] as const,
       ["POST", `${v1}/workflow-runs/${id}/cancel`] as const,
       ["POST", `${v1}/workflows/waits/runs/${id}/cancel`] as const,
       ["POST", `${v1}/workflow-runs/${id}/terminate`] as const,

@@ -7,6 +7,7 @@ import { dryRunFields, dryRunView } from "./dry-run-view.ts";
 import { idempotencyKeyOf, keyCodes } from "./idempotency-key.ts";
 import { route } from "./route.ts";
 import { optional, textOrNull } from "./schema.ts";
+import { traceHeader, traceIdOf } from "./trace-header.ts";
 
 /** Another run of the definition that the run had. */
 export const rerunRun = route({
@@ -28,7 +29,7 @@ export const rerunRun = route({
   handle: async ({ headers, params: { id: runId }, body: { from_step, dry_run, input = null } }, { dag }) => {
     const key = idempotencyKeyOf(headers);
     if (!key.ok) return key;
-    const asked = { runId, fromStep: from_step || null, input: input as Json, idempotencyKey: key.value };
+    const asked = { runId, fromStep: from_step || null, input: input as Json, idempotencyKey: key.value, traceId: traceIdOf(headers) };
     if (dry_run === true) {
       const planned = await dag.runs.dryRerun(askerOf(headers), asked);
       return planned.ok
@@ -36,6 +37,7 @@ export const rerunRun = route({
         : err(dagProblem(planned.error));
     }
     const started = await dag.runs.rerun(askerOf(headers), asked);
-    return started.ok ? ok({ json: { run_id: started.value.runId } }) : err(dagProblem(started.error));
+    if (!started.ok) return err(dagProblem(started.error));
+    return ok({ json: { run_id: started.value.runId }, headers: { [traceHeader]: started.value.traceId } });
   },
 });

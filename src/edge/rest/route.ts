@@ -31,7 +31,7 @@ export type RestServices = Pick<
 >;
 
 export type Answer<R = unknown> =
-  | { readonly json: R; readonly headers?: { readonly etag: string } }
+  | { readonly json: R; readonly headers?: { readonly etag?: string; readonly "x-trace-id"?: string } }
   /** Server-sent events, until either side has enough. */
   | { readonly events: Subscription }
   | { readonly nothing: true }

@@ -43,6 +43,7 @@ import { listWorkflows } from "./list-workflows.ts";
 import { makeCheckpoint } from "./make-checkpoint.ts";
 import { publishPolicy, rollbackPolicy } from "./publish-policy.ts";
 import { putBundle } from "./put-bundle.ts";
+import { queryRun } from "./query-run.ts";
 import { releaseLock } from "./release-lock.ts";
 import { remediateJob } from "./remediate-job.ts";
 import { renewLock } from "./renew-lock.ts";
@@ -92,6 +93,7 @@ export const routes: readonly Route[] = [
   cancelRun,
   terminateRun,
   signalRun,
+  queryRun,
   rerunRun,
   deleteRun,
   listSchemas,

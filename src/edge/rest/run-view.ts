@@ -14,6 +14,12 @@ const listedFields = {
   started_at: timeOrNull,
   completed_at: timeOrNull,
   created_at: timeText,
+  updated_at: timeOrNull,
+  org_id: z.string(),
+  team_id: z.string(),
+  trace_id: z.string(),
+  /** In US dollars, as the workers of its steps have reported it. In lists, as it was when the status last changed. */
+  total_cost: z.number(),
   triggered_by: z.string(),
   labels: z.readonly(textsByName),
   idempotency_key: textOrNull,
@@ -30,8 +36,6 @@ export const runSchema = named(
   "Run",
   z.object({
     ...listedFields,
-    org_id: z.string(),
-    team_id: z.string(),
     input: z.unknown(),
     context: z.unknown(),
     output: z.unknown(),
@@ -39,12 +43,24 @@ export const runSchema = named(
     steps: z.readonly(z.record(z.string(), z.unknown())),
     compensations: z.readonly(z.array(z.unknown())),
     metadata: textsByName,
-    total_cost: z.number(),
-    updated_at: timeOrNull,
   }),
 );
 
-const recordView = ({ triggeredBy, labels, idempotencyKey, rerunOf, rerunStep, parentRunId, definition }: RunRecord) => ({
+const recordView = ({
+  orgId,
+  teamId,
+  traceId,
+  triggeredBy,
+  labels,
+  idempotencyKey,
+  rerunOf,
+  rerunStep,
+  parentRunId,
+  definition,
+}: RunRecord) => ({
+  org_id: orgId,
+  team_id: teamId,
+  trace_id: traceId,
   triggered_by: triggeredBy,
   labels,
   idempotency_key: idempotencyKey,
@@ -56,18 +72,29 @@ const recordView = ({ triggeredBy, labels, idempotencyKey, rerunOf, rerunStep, p
   definition,
 });
 
-export const listedRunView = ({ runId, workflowId, status, startedAt, closedAt, record }: ListedRun): z.infer<typeof listedRunSchema> => ({
+export const listedRunView = ({
+  runId,
+  workflowId,
+  status,
+  startedAt,
+  closedAt,
+  updatedAt,
+  cost,
+  record,
+}: ListedRun): z.infer<typeof listedRunSchema> => ({
   id: runId,
   workflow_id: workflowId,
   status,
   started_at: new Date(startedAt).toISOString(),
   completed_at: closedAt === null ? null : new Date(closedAt).toISOString(),
   created_at: new Date(startedAt).toISOString(),
+  updated_at: new Date(updatedAt).toISOString(),
+  total_cost: cost,
   ...recordView(record),
 });
 
-/** Source: the workflow run of Cordum's API, whose costs are not counted here; `compensations`, `definition` and `parent_run_id` are ours. */
-export const shownRunView = ({ view, record, createdAt }: ShownRun): z.infer<typeof runSchema> => ({
+/** Source: the workflow run of Cordum's API; `trace_id`, `compensations`, `definition` and `parent_run_id` are ours. */
+export const shownRunView = ({ view, record, createdAt, cost }: ShownRun): z.infer<typeof runSchema> => ({
   ...view,
   ...recordView(record),
   metadata: {
@@ -75,6 +102,6 @@ export const shownRunView = ({ view, record, createdAt }: ShownRun): z.infer<typ
     ...(record.rerunStep === null ? {} : { rerun_step: record.rerunStep }),
     ...(record.parentRunId === null ? {} : { parent_run_id: record.parentRunId }),
   },
-  total_cost: 0,
+  total_cost: cost,
   created_at: new Date(createdAt).toISOString(),
 });

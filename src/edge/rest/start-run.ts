@@ -9,6 +9,7 @@ import type { Problem } from "./problem.ts";
 import { flag, text } from "./query.ts";
 import { invalid, route } from "./route.ts";
 import { optional, textOrNull } from "./schema.ts";
+import { traceHeader, traceIdOf } from "./trace-header.ts";
 
 const envelope = z.strictObject({
   input: z.unknown(),
@@ -46,7 +47,7 @@ export const startRun = route({
   body: z.unknown(),
   success: { json: z.object({ run_id: textOrNull, dry_run: z.optional(z.literal(true)), ...optional(dryRunFields) }) },
   problems: { ...startCodes, ...keyCodes, ...dagCodes("no-such-workflow", "invalid-input", "idempotency-key-reused") },
-  handle: async ({ headers, params: { id }, query: { dry_run }, body }, { dag }) => {
+  handle: async ({ headers, params: { id }, query: { dry_run, org_id, team_id }, body }, { dag }) => {
     const asked = envelopeIn(body);
     const idempotencyKey = idempotencyKeyOf(headers);
     if (!asked.ok) return asked;
@@ -58,8 +59,10 @@ export const startRun = route({
         ? ok({ json: { run_id: null, dry_run: true as const, ...dryRunView(planned.value) } })
         : err(dagProblem(planned.error));
     }
-    const started = await dag.runs.start(askerOf(headers), { workflowId: id, input, labels, idempotencyKey: idempotencyKey.value });
-    return started.ok ? ok({ json: { run_id: started.value.runId } }) : err(dagProblem(started.error));
+    const of = { orgId: org_id ?? null, teamId: team_id ?? null, traceId: traceIdOf(headers) };
+    const started = await dag.runs.start(askerOf(headers), { workflowId: id, input, labels, idempotencyKey: idempotencyKey.value, ...of });
+    if (!started.ok) return err(dagProblem(started.error));
+    return ok({ json: { run_id: started.value.runId }, headers: { [traceHeader]: started.value.traceId } });
   },
 });
 

@@ -23,8 +23,10 @@ import { ParentClosePolicy, WorkflowIdReusePolicy } from "../../protocol/generat
 import { ApplicationFailureInfo, Failure } from "../../protocol/generated/temporal/api/failure/v1/message.ts";
 import { TaskQueue } from "../../protocol/generated/temporal/api/taskqueue/v1/message.ts";
 import { dagTaskQueue } from "../built-in/server-task-queue.ts";
+import { usageKey } from "../limits/attempt-end.ts";
+import type { Definition } from "./definitions.ts";
 import type { RouteTopic } from "./routes.ts";
-import { type RunRecord, runInput, runMemo, runStatusAttributes } from "./run-record.ts";
+import { firstAttributes, type RunRecord, runInput, runMemo, runStatusAttributes } from "./run-record.ts";
 import { headerOf, idempotencyKeyOf, placeOf } from "./step-activity.ts";
 
 type Attributes = NonNullable<Command["attributes"]>;
@@ -35,8 +37,11 @@ export type CommandScope = {
   readonly runId: string;
   readonly routeTopic: RouteTopic;
   readonly scheduledEventIdOf: (activityId: string) => number | undefined;
-  /** The version of a subworkflow that starts now; empty if there is none: the child says so when it is to begin. */
-  readonly definitionOf: (workflowId: string) => string;
+  /** Of a subworkflow that starts now; null if there is none: the child says so when it is to begin. */
+  readonly definitionOf: (workflowId: string) => Definition | null;
+  /** In US dollars, what the run has cost so far. */
+  readonly cost: number;
+  readonly traceId: string;
 };
 
 /** A command of the protocol, or null when there is nothing to ask for any more. */
@@ -69,35 +74,40 @@ export function commandOf(effect: Effect, scope: CommandScope): Command | null {
       return command(CommandType.REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION, attributes);
     }
     case "CloseRun":
-      return closeRun(effect);
+      return closeRun(effect, scope.cost);
   }
 }
 
 /** Shows in lists what the run does. */
-export function showStatus(status: string): Command {
-  const value = make(UpsertWorkflowSearchAttributesCommandAttributes, { searchAttributes: runStatusAttributes(status) });
+export function showStatus(shown: Parameters<typeof runStatusAttributes>[0]): Command {
+  const value = make(UpsertWorkflowSearchAttributesCommandAttributes, { searchAttributes: runStatusAttributes(shown) });
   const attributes = { $case: "upsertWorkflowSearchAttributesCommandAttributes", value } as const;
   return command(CommandType.UPSERT_WORKFLOW_SEARCH_ATTRIBUTES, attributes);
 }
 
 /** Closes a run that cannot be decided. */
 export const failRun = (message: string): Command =>
-  closeRun({ status: "failed", output: null, error: { message, type: null }, stepId: null });
+  closeRun({ status: "failed", output: null, error: { message, type: null }, stepId: null }, 0);
 
 const command = (commandType: Command["commandType"], attributes: Attributes): Command => make(Command, { commandType, attributes });
 const one = (value: Json): Payloads => make(Payloads, { payloads: [toPayload(value)] });
+const withUsage = (value: Json, usd: number): Payloads => {
+  const payload = toPayload(value);
+  if (usd > 0) payload.metadata[usageKey] = Buffer.from(JSON.stringify({ usd }));
+  return make(Payloads, { payloads: [payload] });
+};
 const duration = (ms: number | null) => (ms === null ? undefined : toProtoTime(ms));
 /** Of the protocol's 1 to 5, where 3 is what says nothing. */
 const priorityKeys: { readonly [word: string]: number } = { critical: 1, interactive: 3, batch: 4 };
 
-function scheduleActivity(wanted: WantedActivity, { routeTopic }: CommandScope): Attributes {
+function scheduleActivity(wanted: WantedActivity, { routeTopic, traceId }: CommandScope): Attributes {
   const { taskQueue, activityType } = placeOf(wanted, routeTopic);
   const { startToCloseMs, heartbeatMs, scheduleToStartMs, scheduleToCloseMs } = wanted.timeouts;
   const value = make(ScheduleActivityTaskCommandAttributes, {
     activityId: wanted.activityId,
     activityType: make(ActivityType, { name: activityType }),
     taskQueue: make(TaskQueue, { name: taskQueue }),
-    header: headerOf(wanted, idempotencyKeyOf(wanted)),
+    header: headerOf(wanted, idempotencyKeyOf(wanted), traceId),
     input: one(wanted.input),
     startToCloseTimeout: duration(startToCloseMs),
     heartbeatTimeout: duration(heartbeatMs),
@@ -110,16 +120,20 @@ function scheduleActivity(wanted: WantedActivity, { routeTopic }: CommandScope):
   return { $case: "scheduleActivityTaskCommandAttributes", value };
 }
 
-function startChild(wanted: WantedChild, { runId, definitionOf }: CommandScope): Attributes {
+function startChild(wanted: WantedChild, { now, runId, traceId, definitionOf }: CommandScope): Attributes {
   const { jobId, workflowId, input, labels, callStack, timeoutMs } = wanted;
+  const definition = definitionOf(workflowId);
   const record: RunRecord = {
-    definition: definitionOf(workflowId),
+    definition: definition?.key.sha256 ?? "",
     labels,
     triggeredBy: jobId,
     idempotencyKey: null,
     rerunOf: null,
     rerunStep: null,
     parentRunId: runId,
+    orgId: definition?.spec.orgId ?? "",
+    teamId: definition?.spec.teamId ?? "",
+    traceId,
   };
   const value = make(StartChildWorkflowExecutionCommandAttributes, {
     workflowId: jobId,
@@ -127,7 +141,7 @@ function startChild(wanted: WantedChild, { runId, definitionOf }: CommandScope):
     taskQueue: make(TaskQueue, { name: dagTaskQueue }),
     input: runInput({ runId: jobId, workflowId, input, context: {}, labels, callStack, kept: {} }),
     memo: runMemo(record),
-    searchAttributes: runStatusAttributes("running"),
+    searchAttributes: firstAttributes(record, { queues: definition !== null && definition.spec.maxConcurrentRuns !== null, now }),
     workflowExecutionTimeout: duration(timeoutMs),
     // It compensates what it has done.
     parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
@@ -136,13 +150,14 @@ function startChild(wanted: WantedChild, { runId, definitionOf }: CommandScope):
   return { $case: "startChildWorkflowExecutionCommandAttributes", value };
 }
 
-function closeRun({ status, output, error }: RunEnd): Command {
+/** What the run has cost goes to whoever started it, as a worker reports it. */
+function closeRun({ status, output, error }: RunEnd, cost: number): Command {
   if (status === "succeeded") {
-    const value = make(CompleteWorkflowExecutionCommandAttributes, { result: one(output) });
+    const value = make(CompleteWorkflowExecutionCommandAttributes, { result: withUsage(output, cost) });
     return command(CommandType.COMPLETE_WORKFLOW_EXECUTION, { $case: "completeWorkflowExecutionCommandAttributes", value });
   }
   if (status === "cancelled") {
-    const value = make(CancelWorkflowExecutionCommandAttributes);
+    const value = make(CancelWorkflowExecutionCommandAttributes, cost === 0 ? {} : { details: withUsage(null, cost) });
     return command(CommandType.CANCEL_WORKFLOW_EXECUTION, { $case: "cancelWorkflowExecutionCommandAttributes", value });
   }
   const failure = make(Failure, {
@@ -151,7 +166,11 @@ function closeRun({ status, output, error }: RunEnd): Command {
     failureInfo: {
       $case: "applicationFailureInfo",
       // What is denied stays so; a parent may try the others again.
-      value: make(ApplicationFailureInfo, { type: runFailureTypes[status], nonRetryable: status === "denied" }),
+      value: make(ApplicationFailureInfo, {
+        type: runFailureTypes[status],
+        nonRetryable: status === "denied",
+        ...(cost === 0 ? {} : { details: withUsage(null, cost) }),
+      }),
     },
   });
   const value = make(FailWorkflowExecutionCommandAttributes, { failure });

@@ -1,11 +1,12 @@
 import { canonicalJson } from "../../base/canonical-json.ts";
 import { err, ok, type Result } from "../../base/result.ts";
 import { sha256Hex } from "../../base/sha256.ts";
-import type { EpochMs } from "../../base/time.ts";
+import { type DurationMs, type EpochMs, secondMs } from "../../base/time.ts";
 import type { RunStart } from "../../dag/decider/event.ts";
-import { isObject, type Json } from "../../dag/json.ts";
-import { toPayload } from "../../dag/payload.ts";
-import { type RunView, runView } from "../../dag/projection/run.ts";
+import { isList, isObject, type Json } from "../../dag/json.ts";
+import { fromPayloads, toPayload } from "../../dag/payload.ts";
+import { answerQuery, type DagQuery } from "../../dag/projection/query.ts";
+import type { RunView } from "../../dag/projection/run.ts";
 import { type TimelineEvent, timelineEvent } from "../../dag/projection/timeline.ts";
 import { rerunFrom } from "../../dag/rerun.ts";
 import { isRunning } from "../../execution/execution.ts";
@@ -13,10 +14,12 @@ import { waitsToBegin } from "../../execution/start-gate.ts";
 import { make } from "../../protocol/codec.ts";
 import { Payloads, WorkflowExecution, WorkflowType } from "../../protocol/generated/temporal/api/common/v1/message.ts";
 import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from "../../protocol/generated/temporal/api/enums/v1/workflow.ts";
+import { WorkflowQuery } from "../../protocol/generated/temporal/api/query/v1/message.ts";
 import { TaskQueue } from "../../protocol/generated/temporal/api/taskqueue/v1/message.ts";
 import {
   DeleteWorkflowExecutionRequest,
   ListWorkflowExecutionsRequest,
+  QueryWorkflowRequest,
   RequestCancelWorkflowExecutionRequest,
   SignalWorkflowExecutionRequest,
   StartWorkflowExecutionRequest,
@@ -28,6 +31,7 @@ import { dagTaskQueue } from "../built-in/server-task-queue.ts";
 import { deleteWorkflowExecution } from "../delete-workflow-execution.ts";
 import type { Engine } from "../engine.ts";
 import { listWorkflowExecutions } from "../list-workflow-executions.ts";
+import { queryWorkflow } from "../query-workflow.ts";
 import { requestCancelWorkflowExecution } from "../request-cancel-workflow-execution.ts";
 import type { RunCell } from "../runs.ts";
 import type { SafetyKernel } from "../safety-kernel.ts";
@@ -39,13 +43,14 @@ import type { Definition, Definitions } from "./definitions.ts";
 import { type DryRunStep, planOf } from "./dry-run.ts";
 import type { FoldedRun, FoldedRuns, FoldRefusal } from "./folded-runs.ts";
 import { type ListedRun, type ListRuns, listedRun, queryOf } from "./listed-runs.ts";
+import { queriedRun, viewOf } from "./queried-run.ts";
 import type { RouteTopic } from "./routes.ts";
-import { type RunRecord, runInput, runMemo, runStatusAttributes } from "./run-record.ts";
+import { firstAttributes, type RunRecord, runInput, runMemo } from "./run-record.ts";
 import { headerOf } from "./step-activity.ts";
 
 export type DagRunRefusal =
   | { readonly kind: "no-such-workflow" | "no-such-run" | "run-ended" | "idempotency-key-reused" | "bad-cursor" }
-  | { readonly kind: "invalid-input" | "cannot-rerun" | "unreadable-run"; readonly message: string }
+  | { readonly kind: "invalid-input" | "cannot-rerun" | "unreadable-run" | "query-failed"; readonly message: string }
   | { readonly kind: "refused"; readonly refusal: Refusal };
 
 /** Whose run it is, and who asks. */
@@ -56,6 +61,11 @@ export type StartDag = {
   readonly labels: { readonly [name: string]: string };
   /** Asked twice with one key for the same thing, it is one run; null asks for a new one. */
   readonly idempotencyKey: string | null;
+  /** Whose run it is; null as the definition says. */
+  readonly orgId?: string | null;
+  readonly teamId?: string | null;
+  /** Null begins a trace, called as the run. */
+  readonly traceId?: string | null;
 };
 export type RerunDag = {
   readonly runId: string;
@@ -64,23 +74,39 @@ export type RerunDag = {
   /** Null takes the input of the run. */
   readonly input: Json;
   readonly idempotencyKey: string | null;
+  /** Null goes on with the trace of the run. */
+  readonly traceId?: string | null;
 };
 
 /** A run as the API shows it, and what the decider does not know of it. */
-export type ShownRun = { readonly view: RunView; readonly record: RunRecord; readonly definition: string; readonly createdAt: EpochMs };
+export type ShownRun = {
+  readonly view: RunView;
+  readonly record: RunRecord;
+  readonly definition: string;
+  readonly createdAt: EpochMs;
+  /** In US dollars, as workers have reported it. */
+  readonly cost: number;
+};
 
 /** What a run or a rerun would do, step by step, and what the policy in force says of each. */
 export type DryRun = { readonly workflowId: string; readonly definition: string; readonly steps: readonly DryRunStep[] };
+
+export type StartedDag = { readonly runId: string; readonly traceId: string };
 
 type Answer<T> = Promise<Result<T, DagRunRefusal>>;
 
 /** Runs of declarative workflows: each is a workflow execution whose workflow id is the id of the run. */
 export type DagRuns = {
-  start(asker: Asker, start: StartDag): Answer<{ readonly runId: string }>;
+  start(asker: Asker, start: StartDag): Answer<StartedDag>;
   dryRun(asker: Asker, start: Pick<StartDag, "workflowId" | "input" | "labels">): Answer<DryRun>;
   get(namespace: string, runId: string): Answer<ShownRun>;
   /** Lines `skip` and following, at most `limit`. A line never changes, nor does its number. */
   timeline(namespace: string, runId: string, page: { readonly skip: number; readonly limit: number }): Answer<readonly TimelineEvent[]>;
+  /**
+   * Asks a run, or another workflow execution, whose worker then has `queryPatience` (10 s) to answer. Closed ones answer too. Refused with the
+   * worker's words when it does not know the answer.
+   */
+  query(namespace: string, runId: string, query: DagQuery): Answer<Json>;
   /** The newest first. Refused when `after` is no `next`. */
   list(namespace: string, page: ListRuns): Answer<{ readonly runs: readonly ListedRun[]; readonly next: string | null }>;
   /** Refused when the run has ended. */
@@ -89,11 +115,14 @@ export type DagRuns = {
   terminate(asker: Asker, runId: string, reason: string): Answer<void>;
   signal(asker: Asker, runId: string, signal: { readonly name: string; readonly payload: Json; readonly requestId: string }): Answer<void>;
   /** Another run of the same version of the workflow. */
-  rerun(asker: Asker, rerun: RerunDag): Answer<{ readonly runId: string }>;
+  rerun(asker: Asker, rerun: RerunDag): Answer<StartedDag>;
   dryRerun(asker: Asker, rerun: RerunDag): Answer<DryRun>;
   /** Removes a run with its history, an open one after terminating it. */
   remove(namespace: string, runId: string): Answer<void>;
 };
+
+/** How long whoever asks over HTTP waits for the worker of a workflow that is code. */
+const queryPatience: DurationMs = 10 * secondMs;
 
 const foldMessages: { readonly [R in FoldRefusal]: string } = {
   "no-history": "the run has no history",
@@ -116,6 +145,7 @@ export function createDagRuns(deps: {
     terminate: terminateWorkflowExecution(engine),
     signal: signalWorkflowExecution(engine),
     list: listWorkflowExecutions(engine),
+    query: queryWorkflow(engine),
     remove: deleteWorkflowExecution(engine),
   };
 
@@ -160,14 +190,16 @@ export function createDagRuns(deps: {
       readonly start: Omit<RunStart, "runId" | "workflowId" | "callStack">;
       readonly rerunOf: string | null;
       readonly rerunStep: string | null;
-    },
-  ): Answer<{ readonly runId: string }> {
-    const { idempotencyKey, asked, start, rerunOf, rerunStep } = given;
+    } & Pick<StartDag, "orgId" | "teamId" | "traceId">,
+  ): Answer<StartedDag> {
+    const { idempotencyKey, asked, start, rerunOf, rerunStep, orgId, teamId } = given;
     const { namespaceId, workflowId, sha256 } = definition.key;
     const invalid = invalidInput(definition, start.input);
     if (invalid !== null) return invalid;
     // INVARIANT: one key is one run id, so that the one place that keeps two runs from having one id keeps one key from starting two.
     const runId = idempotencyKey === null ? newId() : runIdOf([namespaceId, workflowId, rerunOf, idempotencyKey]);
+    const traceId = given.traceId ?? runId;
+    const { spec } = definition;
     const record: RunRecord = {
       definition: sha256,
       labels: start.labels,
@@ -176,6 +208,9 @@ export function createDagRuns(deps: {
       rerunOf,
       rerunStep,
       parentRunId: null,
+      orgId: orgId ?? spec.orgId ?? "",
+      teamId: teamId ?? spec.teamId ?? "",
+      traceId,
     };
     const started = await requests.start(
       make(StartWorkflowExecutionRequest, {
@@ -184,9 +219,9 @@ export function createDagRuns(deps: {
         workflowType: make(WorkflowType, { name: workflowId }),
         taskQueue: make(TaskQueue, { name: dagTaskQueue }),
         input: runInput({ ...start, runId, workflowId, callStack: [] }),
-        header: headerOf(runAction(definition, start.labels), runId),
+        header: headerOf(runAction(definition, start.labels), runId, traceId),
         memo: runMemo(record),
-        searchAttributes: runStatusAttributes("running"),
+        searchAttributes: firstAttributes(record, { queues: spec.maxConcurrentRuns !== null, now: engine.clock.now() }),
         identity: by,
         requestId: idempotencyKey === null ? newId() : sha256Hex(canonicalJson(asked)),
         workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
@@ -194,8 +229,21 @@ export function createDagRuns(deps: {
       }),
       here(),
     );
-    if (started.ok) return ok({ runId });
+    if (started.ok) return ok({ runId, traceId });
     return started.error.kind === "workflow-already-started" ? err({ kind: "idempotency-key-reused" }) : refused(started.error);
+  }
+
+  /** Asks the code of a workflow that is none of ours. */
+  async function queryCode(namespace: string, workflowId: string, { name, args }: DagQuery): Answer<Json> {
+    const queryArgs = make(Payloads, { payloads: (isList(args) ? args : args === null ? [] : [args]).map(toPayload) });
+    const query = make(WorkflowQuery, { queryType: name, queryArgs });
+    const execution = make(WorkflowExecution, { workflowId });
+    const caller = { ...here(), deadline: Date.now() + queryPatience };
+    const answered = await requests.query(make(QueryWorkflowRequest, { namespace, execution, query }), caller);
+    if (answered.ok) return ok(fromPayloads(answered.value.queryResult));
+    const { error } = answered;
+    if (error.kind === "not-found") return err({ kind: "no-such-run" });
+    return error.kind === "namespace-not-found" ? refused(error) : err({ kind: "query-failed", message: error.message });
   }
 
   /** The run that is to be repeated, and what of it is kept. */
@@ -207,7 +255,7 @@ export function createDagRuns(deps: {
     if (!again.ok) return err<DagRunRefusal>({ kind: "cannot-rerun", message: again.error });
     const { kept, context } = again.value;
     const start = { input: input ?? state.start?.input ?? null, labels: record.labels, kept, context: isObject(context) ? context : {} };
-    return ok({ definition, start });
+    return ok({ definition, start, record });
   }
 
   const plan = (asker: Asker, definition: Definition, start: Pick<RunStart, "input" | "labels">): Result<DryRun, DagRunRefusal> => {
@@ -217,11 +265,11 @@ export function createDagRuns(deps: {
   };
 
   return {
-    start: async (asker, { workflowId, input, labels, idempotencyKey }) => {
+    start: async (asker, { workflowId, input, labels, idempotencyKey, ...of }) => {
       const definition = await definitionOf(asker.namespace, workflowId);
       if (!definition.ok) return definition;
       const start = { input, labels: { ...Object.fromEntries(definition.value.spec.labels), ...labels }, context: {}, kept: {} };
-      return begin(asker, definition.value, { idempotencyKey, asked: { input, labels }, start, rerunOf: null, rerunStep: null });
+      return begin(asker, definition.value, { ...of, idempotencyKey, asked: { input, labels }, start, rerunOf: null, rerunStep: null });
     },
 
     dryRun: async (asker, { workflowId, input, labels }) => {
@@ -234,30 +282,32 @@ export function createDagRuns(deps: {
       const found = await fold(namespace, runId);
       if (!found.ok) return found;
       const { run, cell } = found.value;
-      const view = runView(run.definition.spec, run.state);
+      const view = viewOf(run);
       const isHeld = view.completed_at === null && waitsToBegin(cell.state.core);
       return ok({
         view: isHeld ? { ...view, status: "waiting" } : view,
         record: run.record,
         definition: run.definition.key.sha256,
         createdAt: cell.state.core.startTime,
+        cost: run.cost,
       });
     },
 
-    timeline: async (namespace, runId, { skip, limit }) => {
+    timeline: async (namespace, runId, page) => {
       const found = await find(namespace, runId);
       if (!found.ok) return found;
       const { key, state } = found.value;
-      const lines: TimelineEvent[] = [];
-      let count = 0;
       const of = { runId, workflowId: state.started.workflowType?.name ?? "" };
-      const run = await folded.follow(key, state.core.nextEventId - 1, (entries) => {
-        for (const entry of entries) {
-          if (count >= skip && lines.length < limit) lines.push(timelineEvent(of, entry));
-          count++;
-        }
-      });
-      return typeof run === "string" ? unreadable(run) : ok(lines);
+      const lines = await folded.timeline(key, state.core.nextEventId - 1, page);
+      return typeof lines === "string" ? unreadable(lines) : ok(lines.map((line) => timelineEvent(of, line)));
+    },
+
+    query: async (namespace, runId, query) => {
+      const found = await fold(namespace, runId);
+      if (!found.ok) return found.error.kind === "no-such-run" ? queryCode(namespace, runId, query) : found;
+      const { run, cell } = found.value;
+      const answered = await answerQuery(queriedRun(run, cell.key, folded), query);
+      return answered.ok ? answered : err({ kind: "query-failed", message: answered.error });
     },
 
     list: async (namespace, page) => {
@@ -297,8 +347,11 @@ export function createDagRuns(deps: {
       const again = await repeated(asker.namespace, rerun);
       if (!again.ok) return again;
       const { runId, fromStep, input, idempotencyKey } = rerun;
-      const { definition, start } = again.value;
-      return begin(asker, definition, { idempotencyKey, asked: { fromStep, input }, start, rerunOf: runId, rerunStep: fromStep });
+      const { definition, start, record } = again.value;
+      const { orgId, teamId } = record;
+      const traceId = rerun.traceId ?? (record.traceId || null);
+      const asked = { fromStep, input };
+      return begin(asker, definition, { idempotencyKey, asked, start, rerunOf: runId, rerunStep: fromStep, orgId, teamId, traceId });
     },
 
     dryRerun: async (asker, rerun) => {

@@ -1,4 +1,6 @@
+import { err } from "../../base/result.ts";
 import { decide } from "../../dag/decider/evolve.ts";
+import { answerQuery } from "../../dag/projection/query.ts";
 import { runStatus } from "../../dag/projection/run.ts";
 import type { Command } from "../../protocol/generated/temporal/api/command/v1/message.ts";
 import type { PollWorkflowTaskQueueResponse } from "../../protocol/generated/temporal/api/workflowservice/v1/request_response.ts";
@@ -9,11 +11,13 @@ import type { Clock } from "../clock.ts";
 import type { Matching } from "../matching.ts";
 import type { Namespaces } from "../namespaces.ts";
 import type { ServerWorker } from "../server-worker.ts";
-import { createWorkflowTaskWorker, type WorkflowRequests } from "../workflow-task-worker.ts";
+import { createWorkflowTaskWorker, type Decided, type WorkflowRequests } from "../workflow-task-worker.ts";
 import { commandOf, failRun, showStatus } from "./commands.ts";
-import type { Definitions } from "./definitions.ts";
+import type { Definition, Definitions } from "./definitions.ts";
 import type { FoldedRun, FoldedRuns, FoldRefusal } from "./folded-runs.ts";
+import { queriedRun } from "./queried-run.ts";
 import type { RouteTopic } from "./routes.ts";
+import type { RunSlots } from "./run-slots.ts";
 
 type Deps = {
   readonly matching: Pick<Matching, "watch">;
@@ -21,6 +25,7 @@ type Deps = {
   readonly requests: WorkflowRequests;
   readonly definitions: Definitions;
   readonly folded: FoldedRuns;
+  readonly slots: Pick<RunSlots, "enter">;
   readonly routeTopic: RouteTopic;
   readonly clock: Pick<Clock, "now">;
   readonly log: Log;
@@ -30,35 +35,49 @@ type Deps = {
  * The worker of declarative workflows: takes workflow tasks as any worker does, folds what is new in the history, and answers with what the
  * decider wants done. What it keeps in memory can be lost at any time.
  */
-export function createDagWorker({ definitions, folded, routeTopic, clock, ...worker }: Deps): ServerWorker {
-  async function commandsOf({ state, scheduledEventIdOf, shownStatus }: FoldedRun, key: RunKey): Promise<readonly Command[]> {
+export function createDagWorker({ definitions, folded, slots, routeTopic, clock, ...worker }: Deps): ServerWorker {
+  async function commandsOf({ state, record, scheduledEventIdOf, shownStatus, cost }: FoldedRun, key: RunKey): Promise<readonly Command[]> {
     const wanted = decide(state);
     const children = new Set(wanted.flatMap((effect) => (effect.type === "StartChild" ? [effect.workflowId] : [])));
-    const versions = new Map<string, string>();
-    for (const id of children) versions.set(id, (await definitions.current(key.namespaceId, id))?.key.sha256 ?? "");
+    const versions = new Map<string, Definition | null>();
+    for (const id of children) versions.set(id, await definitions.current(key.namespaceId, id));
+    const now = clock.now();
     const scope = {
-      now: clock.now(),
+      now,
       runId: key.workflowId,
       routeTopic,
       scheduledEventIdOf,
-      definitionOf: (id: string) => versions.get(id) ?? "",
+      definitionOf: (id: string) => versions.get(id) ?? null,
+      cost,
+      // One that was started by an earlier version of this server is a trace of its own.
+      traceId: record.traceId || key.workflowId,
     };
     const commands = wanted.map((effect) => commandOf(effect, scope)).filter((command) => command !== null);
     const closing = wanted.find(({ type }) => type === "CloseRun");
     const status = closing?.type === "CloseRun" ? closing.status : runStatus(state);
     // The status comes first: nothing follows what closes the run.
-    return status === shownStatus ? commands : [showStatus(status), ...commands];
+    return status === shownStatus ? commands : [showStatus({ status, cost, now }), ...commands];
   }
 
-  async function decided(key: RunKey, { startedEventId }: PollWorkflowTaskQueueResponse): Promise<readonly Command[]> {
+  async function decided(key: RunKey, { startedEventId }: PollWorkflowTaskQueueResponse): Promise<Decided> {
     const run = await folded.at(key, startedEventId);
-    return typeof run === "string" ? [failRun(refusals[run])] : commandsOf(run, key);
+    if (typeof run === "string") return { commands: [failRun(refusals[run])] };
+    if (!run.isQueued) return { commands: await commandsOf(run, key) };
+    const { workflowId } = run.definition.key;
+    const current = await definitions.current(key.namespaceId, workflowId);
+    const { maxConcurrentRuns: max } = (current ?? run.definition).spec;
+    // It begins with the event in which it says that it runs, which the next task has.
+    if (!(await slots.enter(key, { workflowId, max }))) return { commands: [] };
+    return { commands: [showStatus({ status: "running", cost: run.cost, now: clock.now() })], again: true };
   }
 
   return createWorkflowTaskWorker({
     taskQueue: dagTaskQueue,
     noun: "run",
-    noQueries: "runs of declarative workflows answer no queries: read them over the REST API",
+    answerQuery: async (key, query, toEventId) => {
+      const run = await folded.at(key, toEventId);
+      return typeof run === "string" ? err(refusals[run]) : answerQuery(queriedRun(run, key, folded), query);
+    },
     decide: (key, task) =>
       decided(key, task).catch((error: unknown) => {
         folded.forget(key);

@@ -3,6 +3,7 @@ import type { Problem } from "../../language/reader.ts";
 import type { Namespaces } from "../namespaces.ts";
 import type { Workflow } from "./definition-documents.ts";
 import type { DefinitionRefusal, Definitions, Save } from "./definitions.ts";
+import type { RunSlots } from "./run-slots.ts";
 
 export type DagWorkflowRefusal = DefinitionRefusal | { readonly kind: "no-such-namespace" };
 type Answer<T> = Promise<Result<T, DagWorkflowRefusal>>;
@@ -18,16 +19,25 @@ export type DagWorkflows = {
 export function createDagWorkflows({
   namespaces,
   definitions,
+  slots,
 }: {
   readonly namespaces: Pick<Namespaces, "get">;
   readonly definitions: Definitions;
+  readonly slots: Pick<RunSlots, "changed">;
 }): DagWorkflows {
   const within = async <T>(namespace: string, ask: (namespaceId: string) => Answer<T>): Answer<T> => {
     const found = namespaces.get(namespace);
     return found.ok ? ask(found.value.id) : err({ kind: "no-such-namespace" });
   };
   return {
-    save: (namespace, save) => within(namespace, (namespaceId) => definitions.save(namespaceId, save)),
+    save: (namespace, save) =>
+      within(namespace, async (namespaceId) => {
+        const saved = await definitions.save(namespaceId, save);
+        if (!saved.ok) return saved;
+        const current = await definitions.current(namespaceId, saved.value.workflow.id);
+        if (current !== null) slots.changed(current.key, current.spec.maxConcurrentRuns);
+        return saved;
+      }),
     get: (namespace, id) =>
       within(namespace, async (namespaceId) => {
         const workflow = await definitions.get(namespaceId, id);

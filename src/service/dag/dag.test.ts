@@ -227,4 +227,14 @@ test.each([
   });
   expect(await core.dag.runs.get("default", "strange")).toMatchObject({ error: { kind: "unreadable-run" } });
 });
-const strange = { labels: {}, triggeredBy: "", idempotencyKey: null, rerunOf: null, rerunStep: null, parentRunId: null };
+const strange = {
+  labels: {},
+  triggeredBy: "",
+  idempotencyKey: null,
+  rerunOf: null,
+  rerunStep: null,
+  parentRunId: null,
+  orgId: "",
+  teamId: "",
+  traceId: "",
+};

@@ -11,6 +11,7 @@ import { createDagWorkflows, type DagWorkflows } from "./dag-workflows.ts";
 import { createDefinitions } from "./definitions.ts";
 import { createFoldedRuns } from "./folded-runs.ts";
 import type { RouteTopic } from "./routes.ts";
+import type { RunSlots } from "./run-slots.ts";
 
 /** Declarative workflows: their definitions, their runs, and the worker that decides the runs. */
 export type Dag = { readonly workflows: DagWorkflows; readonly runs: DagRuns; readonly worker: ServerWorker };
@@ -24,9 +25,10 @@ export function createDag(deps: {
   readonly committer: Pick<Committer, "commit">;
   readonly kernel: Pick<SafetyKernel, "snapshot">;
   readonly routeTopic: RouteTopic;
+  readonly slots: RunSlots;
   readonly log: Log;
 }): Dag {
-  const { engine, committer, kernel, routeTopic, log } = deps;
+  const { engine, committer, kernel, routeTopic, slots, log } = deps;
   const { store, clock, newId, matching, namespaces } = engine;
   const definitions = createDefinitions({ documents: store, committer, clock, newId });
   const folded = createFoldedRuns({ store, definitions });
@@ -37,8 +39,8 @@ export function createDag(deps: {
     respondQueryTaskCompleted: respondQueryTaskCompleted(engine),
   };
   return {
-    workflows: createDagWorkflows({ namespaces, definitions }),
+    workflows: createDagWorkflows({ namespaces, definitions, slots }),
     runs: createDagRuns({ engine, definitions, folded, kernel, routeTopic }),
-    worker: createDagWorker({ matching, namespaces, requests, definitions, folded, routeTopic, clock, log }),
+    worker: createDagWorker({ matching, namespaces, requests, definitions, folded, slots, routeTopic, clock, log }),
   };
 }

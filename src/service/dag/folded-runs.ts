@@ -1,19 +1,28 @@
+import type { DagEvent, RunStart } from "../../dag/decider/event.ts";
 import { advance, initial } from "../../dag/decider/evolve.ts";
 import type { DagState } from "../../dag/decider/state.ts";
 import type { TimelineEntry } from "../../dag/decider/turn.ts";
 import { type HistoryReader, historyReader } from "../../dag/history.ts";
+import { fromPayloads } from "../../dag/payload.ts";
 import { History, type HistoryEvent } from "../../protocol/generated/temporal/api/history/v1/message.ts";
 import type { RunKey, Store } from "../../store/store.ts";
 import { historyPageEventsMax } from "../history-pages.ts";
 import { createKeyedLock } from "../keyed-lock.ts";
+import { usageReported } from "../limits/attempt-end.ts";
 import type { Definition, Definitions } from "./definitions.ts";
-import { isRunInput, type RunRecord, readRunRecord, readStatus } from "./run-record.ts";
+import { isRunInput, queuedStatus, type RunRecord, readRunRecord, readStatus } from "./run-record.ts";
 
 /** A run as its history has it, up to an event. */
 export type FoldedRun = {
   readonly definition: Definition;
   readonly record: RunRecord;
   readonly state: DagState;
+  /** As it was asked for; the state knows it once the run has begun. */
+  readonly start: RunStart;
+  /** It was started, and waits for its turn: fewer runs of the workflow may be open at once. */
+  readonly isQueued: boolean;
+  /** In US dollars, as the workers of its steps and subworkflows have reported it. */
+  readonly cost: number;
   /** What the command that cancels an activity has to name. */
   readonly scheduledEventIdOf: HistoryReader["scheduledEventIdOf"];
   /** What lists show of the run. */
@@ -27,19 +36,39 @@ export type FoldRefusal = "no-history" | "not-a-run" | "no-definition";
 export type FoldedRuns = {
   /** The run up to an event, or the last one that is stored. Kept in memory, so that the next look folds only what is new. */
   at(key: RunKey, toEventId: number): Promise<FoldedRun | FoldRefusal>;
-  /** Folds the whole of it anew, and hands over what the timeline says of each event. */
-  follow(key: RunKey, toEventId: number, tell: (entries: readonly TimelineEntry[]) => void): Promise<FoldedRun | FoldRefusal>;
+  /**
+   * Lines of the timeline. They are kept for a while, so that the next page, and what has happened since, cost what they hold. A timeline of
+   * more than `lettersKeptMax` letters is folded anew for each page.
+   */
+  timeline(
+    key: RunKey,
+    toEventId: number,
+    page: { readonly skip: number; readonly limit: number },
+  ): Promise<readonly TimelineEntry[] | FoldRefusal>;
   /** The run has closed, or what is kept cannot be trusted. */
   forget(key: RunKey): void;
 };
 
 /** Runs kept in memory. What falls out is folded from its history again. */
 const keptMax = 512;
+/** Of JSON, of all timelines together that are kept in memory. */
+const lettersKeptMax = 32 * 1024 * 1024;
+
+/** A timeline as far as it is known, and the fold that it goes on from. Without lines, they did not fit. */
+type Timeline = { readonly folding: Folding; readonly lines: TimelineEntry[]; letters: number };
 
 export function createFoldedRuns({ store, definitions }: { store: Pick<Store, "readHistory">; definitions: Definitions }): FoldedRuns {
   /** By run id, the one used last at the end. */
   const kept = new Map<string, Folding>();
   const lock = createKeyedLock();
+  /** By run id, the one used last at the end. */
+  const timelines = new Map<string, Timeline>();
+  let letters = 0;
+
+  function forgetTimeline(runId: string): void {
+    letters -= timelines.get(runId)?.letters ?? 0;
+    timelines.delete(runId);
+  }
 
   return {
     at: (key, toEventId) =>
@@ -55,8 +84,32 @@ export function createFoldedRuns({ store, definitions }: { store: Pick<Store, "r
         if (kept.size > keptMax && oldest !== undefined) kept.delete(oldest);
         return { ...folded };
       }),
-    follow: (key, toEventId, tell) => fold(key, toEventId, null, tell),
-    forget: ({ runId }) => void kept.delete(runId),
+    timeline: (key, toEventId, { skip, limit }) =>
+      lock.run(`${key.runId}/timeline`, async () => {
+        const was = timelines.get(key.runId) ?? null;
+        forgetTimeline(key.runId);
+        const lines = was?.lines ?? [];
+        let added = 0;
+        const folding = await fold(key, toEventId, was?.folding ?? null, (entries) => {
+          lines.push(...entries);
+          for (const entry of entries) added += JSON.stringify(entry).length;
+        });
+        if (typeof folding === "string") return folding;
+        const timeline = { folding, lines, letters: (was?.letters ?? 0) + added };
+        if (timeline.letters <= lettersKeptMax) {
+          timelines.set(key.runId, timeline);
+          letters += timeline.letters;
+        }
+        for (const runId of timelines.keys()) {
+          if (letters <= lettersKeptMax) break;
+          forgetTimeline(runId);
+        }
+        return lines.slice(skip, skip + limit);
+      }),
+    forget: ({ runId }) => {
+      kept.delete(runId);
+      forgetTimeline(runId);
+    },
   };
 
   async function fold(
@@ -88,7 +141,7 @@ export function createFoldedRuns({ store, definitions }: { store: Pick<Store, "r
 
   async function begin({ namespaceId, workflowId: runId }: RunKey, { attributes }: HistoryEvent): Promise<Folding | FoldRefusal> {
     if (attributes?.$case !== "workflowExecutionStartedEventAttributes") return "no-history";
-    const { memo, workflowType, input } = attributes.value;
+    const { memo, workflowType, input, searchAttributes } = attributes.value;
     const workflowId = workflowType?.name ?? "";
     const record = readRunRecord(memo);
     if (record === null || !isRunInput(input, { runId, workflowId })) return "not-a-run";
@@ -96,27 +149,44 @@ export function createFoldedRuns({ store, definitions }: { store: Pick<Store, "r
     if (definition === null) return "no-definition";
     const state = initial(definition.spec);
     const { read, scheduledEventIdOf } = historyReader();
-    return { definition, record, state, scheduledEventIdOf, shownStatus: "", lastEventId: 0, read };
+    // INVARIANT: it is what `isRunInput` has looked at.
+    const start = fromPayloads(input) as unknown as RunStart;
+    const isQueued = readStatus(searchAttributes) === queuedStatus;
+    return { definition, record, state, start, isQueued, cost: 0, scheduledEventIdOf, shownStatus: "", lastEventId: 0, read };
   }
 }
 
 /** Written to while it is folded; whoever asked gets a copy. */
-type Folding = Pick<FoldedRun, "definition" | "record" | "scheduledEventIdOf"> & {
+type Folding = Pick<FoldedRun, "definition" | "record" | "start" | "scheduledEventIdOf"> & {
   state: DagState;
+  isQueued: boolean;
+  cost: number;
   shownStatus: string;
   lastEventId: number;
   readonly read: HistoryReader["read"];
 };
 
 function take(folding: Folding, event: HistoryEvent, tell: (entries: readonly TimelineEntry[]) => void): void {
-  const happened = folding.read(event);
-  if (happened !== null) {
+  const status = statusIn(event);
+  folding.shownStatus = status ?? folding.shownStatus;
+  folding.cost += usageReported(event)?.usd ?? 0;
+  for (const happened of happenedIn(folding, event)) {
     const { state, timeline } = advance(folding.definition.spec, folding.state, happened);
     folding.state = state;
     if (timeline.length > 0) tell(timeline);
   }
-  folding.shownStatus = statusIn(event) ?? folding.shownStatus;
   folding.lastEventId = event.eventId;
+}
+
+/** A run that waits for its turn begins with the event by which it says that it runs, or by which somebody cancels it. */
+function happenedIn(folding: Folding, event: HistoryEvent): readonly DagEvent[] {
+  const happened = folding.read(event);
+  if (!folding.isQueued) return happened === null ? [] : [happened];
+  if (happened?.type === "RunStarted") return [];
+  if (folding.shownStatus === queuedStatus && happened?.type !== "CancelRequested") return happened === null ? [] : [happened];
+  folding.isQueued = false;
+  const began: DagEvent = { ...folding.start, type: "RunStarted", at: event.eventTime?.getTime() ?? 0 };
+  return happened === null ? [began] : [began, happened];
 }
 
 function statusIn({ attributes }: HistoryEvent): string | null {

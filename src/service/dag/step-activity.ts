@@ -4,13 +4,18 @@ import { toPayload } from "../../dag/payload.ts";
 import { actionHeader } from "../../governance/call-site.ts";
 import { make } from "../../protocol/codec.ts";
 import { Header } from "../../protocol/generated/temporal/api/common/v1/message.ts";
+import { traceField } from "../traces/trace-id.ts";
 import type { RouteTopic } from "./routes.ts";
 
 /** What the policy reads of an action; `@holdfast/sdk` says the same of an activity that code schedules. */
 export type Said = Pick<WantedActivity, "target" | "labels" | "capability" | "riskTags" | "requires" | "packId" | "actorId">;
 
 /** The header in which a step says what its action means. */
-export function headerOf({ target, labels, capability, riskTags, requires, packId, actorId }: Said, idempotencyKey: string): Header {
+export function headerOf(
+  { target, labels, capability, riskTags, requires, packId, actorId }: Said,
+  idempotencyKey: string,
+  traceId = "",
+): Header {
   const said = {
     v: 1,
     ...(target.to === "topic" ? { topic: target.topic } : {}),
@@ -22,7 +27,7 @@ export function headerOf({ target, labels, capability, riskTags, requires, packI
     ...(actorId === null ? {} : { actor: actorId }),
     idempotency_key: idempotencyKey,
   };
-  return make(Header, { fields: { [actionHeader]: toPayload(said) } });
+  return make(Header, { fields: { [actionHeader]: toPayload(said), ...(traceId === "" ? {} : { [traceField]: toPayload(traceId) }) } });
 }
 
 /** Where the workers are, and what they know the action as: a topic is the type of its activities. */

@@ -1,3 +1,4 @@
+import { err } from "../../base/result.ts";
 import type { Store } from "../../store/store.ts";
 import type { Log } from "../../telemetry/log.ts";
 import { jobTaskQueue } from "../built-in/server-task-queue.ts";
@@ -23,6 +24,7 @@ export const createJobWorker = ({
     ...deps,
     taskQueue: jobTaskQueue,
     noun: "job",
-    noQueries: "jobs answer no queries: read them over the REST API",
-    decide: async (key) => decideJob(key.workflowId, jobHistory(await readEvents(store, key))),
+    decide: async (key) => ({ commands: decideJob(key.workflowId, jobHistory(await readEvents(store, key))) }),
+    // What a job does is in the state of its activity, which lists and the API look at; its history alone does not tell.
+    answerQuery: async () => err("jobs answer no queries: read them over the REST API"),
   });

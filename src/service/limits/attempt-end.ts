@@ -4,6 +4,7 @@ import { rounded } from "../../governance/limits/budget.ts";
 import type { Ending, Taken } from "../../governance/limits/tally.ts";
 import type { Payload, Payloads } from "../../protocol/generated/temporal/api/common/v1/message.ts";
 import type { Failure } from "../../protocol/generated/temporal/api/failure/v1/message.ts";
+import type { HistoryEvent } from "../../protocol/generated/temporal/api/history/v1/message.ts";
 
 /** How an attempt ended, and what its worker says it used; null when it says nothing that can be read. */
 export type AttemptEnd = { readonly how: Exclude<Ending, "never">; readonly usage: Usage | null };
@@ -79,6 +80,23 @@ const usageOfFailure = (failure: Failure | undefined): Usage | null =>
   failure?.failureInfo?.$case === "applicationFailureInfo" ? usageIn(failure.failureInfo.value.details) : null;
 
 const usageIn = (payloads: Payloads | undefined): Usage | null => usageOf(payloads?.payloads[0]);
+
+/** What the end of an activity, or of a child, reports to have used. */
+export function usageReported({ attributes }: Pick<HistoryEvent, "attributes">): Usage | null {
+  switch (attributes?.$case) {
+    case "activityTaskCompletedEventAttributes":
+    case "childWorkflowExecutionCompletedEventAttributes":
+      return usageIn(attributes.value.result);
+    case "activityTaskFailedEventAttributes":
+    case "childWorkflowExecutionFailedEventAttributes":
+      return usageOfFailure(attributes.value.failure);
+    case "activityTaskCanceledEventAttributes":
+    case "childWorkflowExecutionCanceledEventAttributes":
+      return usageIn(attributes.value.details);
+    default:
+      return null;
+  }
+}
 
 /** What a payload reports: JSON with amounts that are not negative. Anything else reports nothing. */
 export function usageOf(payload: Payload | undefined): Usage | null {

@@ -23,7 +23,11 @@ const arrows: { readonly [part: string]: readonly string[] } = {
   // The port; `src/store/contract.ts` is its test-suite.
   "src/store": ["src/base", "src/protocol", "src/execution", "src/governance/ledger"],
   "src/store/sqlite": ["src/base", "src/protocol", "src/execution", "src/governance/ledger", "src/store"],
+  // A store around a store: it knows no adapter.
+  "src/store/encryption": ["src/base", "src/governance/ledger", "src/store"],
   "src/telemetry": ["src/base"],
+  // Certificates of ports, and what those of clients prove.
+  "src/tls": ["src/base", "src/telemetry"],
   "src/service": [
     "src/base",
     "src/protocol",
@@ -37,7 +41,7 @@ const arrows: { readonly [part: string]: readonly string[] } = {
     "src/telemetry",
   ],
   // Of the store, an edge knows the error by which it fails: unavailable on the wire, unlike a bug.
-  "src/edge": ["src/base", "src/protocol", "src/access", "src/service", "src/telemetry", "src/store"],
+  "src/edge": ["src/base", "src/protocol", "src/access", "src/service", "src/telemetry", "src/store", "src/tls"],
   // It shows decisions, approvals, ledger entries, runs and what is wrong with a definition in full, and asks the policy in force, which is
   // a pure function.
   "src/edge/rest": [
@@ -51,6 +55,7 @@ const arrows: { readonly [part: string]: readonly string[] } = {
     "src/service",
     "src/telemetry",
     "src/store",
+    "src/tls",
   ],
   "src/config": ["src/base", "src/execution", "src/access"],
   "src/version.ts": [],
@@ -79,6 +84,7 @@ const homes: { readonly [dependency: string]: readonly string[] } = {
   "better-sqlite3": ["src/store/sqlite"],
   commander: ["src/cli"],
   fastify: ["src/edge/rest"],
+  jose: ["src/service"],
   pino: ["src/telemetry"],
   ws: ["src/edge/rest"],
   yaml: ["src/config", "src/language", "src/governance", "src/edge/rest"],

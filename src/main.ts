@@ -15,6 +15,7 @@ import { createTestServices } from "./service/test-service.ts";
 import { openSqlite } from "./store/sqlite/sqlite.ts";
 import { createLog } from "./telemetry/log.ts";
 import { createMetrics } from "./telemetry/metrics.ts";
+import { openServerTls } from "./tls/server-tls.ts";
 
 /** A configuration in part: what is left out has its default, see `docs/configuration.md`. */
 export type StartOptions = { readonly [K in keyof Config]?: Config[K] extends object ? Partial<Config[K]> | Config[K] : Config[K] };
@@ -25,6 +26,8 @@ export type Holdfast = {
   readonly address: string;
   /** `host:port` of health checks and metrics, null when they are off. */
   readonly httpAddress: string | null;
+  /** Looks for new certificates now, rather than at the next time. */
+  reloadCertificate(): Promise<void>;
   /** Takes no new polls, answers open ones empty and finishes what is in flight. */
   drain(): Promise<void>;
   /** Stops at once; everything answered is on disk. */
@@ -52,6 +55,8 @@ async function start(config: Config): Promise<Holdfast> {
   if (!signing.ok) throw new Error(signing.error.join("\n"));
   const checkpoints = readCheckpointOptions(config.checkpoints);
   if (!checkpoints.ok) throw new Error(checkpoints.error);
+  const tls = await openServerTls(config.tls, { log: log.child("tls"), metrics });
+  if (!tls.ok) throw new Error(tls.error);
   if (config.db !== ":memory:") mkdirSync(dirname(config.db), { recursive: true });
   const store = await openSqlite({ path: config.db });
   const skipping = config.timeSkipping ? createSkippingClock() : null;
@@ -91,6 +96,7 @@ async function start(config: Config): Promise<Holdfast> {
   let ready = false;
   const closeStore = async () => {
     clearInterval(measuring);
+    tls.value?.stop();
     await core.stop();
     await store.close();
   };
@@ -103,18 +109,20 @@ async function start(config: Config): Promise<Holdfast> {
       metrics,
       limits: { receiveBytesMax: config.limits.grpcReceiveBytes, openPollsMax: config.limits.openPolls },
       ...(skipping === null ? {} : { testService: createTestServices(skipping) }),
+      tls: tls.value,
     });
     const api = async () =>
       (await import("./edge/rest/rest.ts")).createRestApi({ services: core, options: config.api, metrics, log: log.child("api") });
     const http =
       config.httpPort === null
         ? null
-        : await startHttpEdge({ host: config.ip, port: config.httpPort, ready: () => ready, metrics, api, log });
+        : await startHttpEdge({ host: config.ip, port: config.httpPort, ready: () => ready, metrics, api, log, tls: tls.value });
     ready = true;
     log.info("server started", { address: temporal.address, httpAddress: http?.address ?? null, db: config.db });
     return {
       address: temporal.address,
       httpAddress: http?.address ?? null,
+      reloadCertificate: async () => tls.value?.reload(),
       drain: async () => {
         ready = false;
         core.drain();

@@ -6,6 +6,7 @@ import { type DurationMs, hourMs, secondMs } from "../base/time.ts";
 import { defaultLimits, type Limits } from "../execution/limits.ts";
 import { type AuthConfig, authProblems, authSchema, defaultAuth } from "./auth.ts";
 import { boolean, duration, filledText, hosts, oneOf, setting, text } from "./setting.ts";
+import { defaultTls, type TlsConfig, tlsProblems, tlsSchema } from "./tls.ts";
 
 /** Everything that can be set about a server. `docs/configuration.md` explains each key. */
 export type Config = {
@@ -38,6 +39,7 @@ export type Config = {
   readonly api: ApiConfig;
   readonly http: HttpConfig;
   readonly auth: AuthConfig;
+  readonly tls: TlsConfig;
   /** Task queues of the workers of topics, by patterns of topics such as `job.incident.*`; a topic without one is its own. */
   readonly routes: { readonly [topics: string]: string };
   /** The channel of `notify` that hears of approvals when they are asked for or escalate, null for none. */
@@ -134,6 +136,7 @@ export const defaultConfig: Config = {
   api: { allowedHosts: [], requestsPerSecond: 2_000, requestBurst: 4_000 },
   http: { allowPrivate: false, timeout: 30 * secondMs },
   auth: defaultAuth,
+  tls: defaultTls,
   routes: {},
   log: { level: "info", format: "json" },
   limits: { ...defaultLimits, grpcReceiveBytes: 4 * 2 ** 20, openPolls: 20_000 },
@@ -159,7 +162,7 @@ export function resolveConfig(layers: readonly ConfigLayer[]): Result<Config, re
   for (const layer of layers) merge(merged, layer, origins);
   const parsed = schema.safeParse(merged, { reportInput: true });
   if (!parsed.success) return err(parsed.error.issues.flatMap((issue) => sentences(issue, origins)));
-  const problems = [...channelProblems(parsed.data), ...authProblems(parsed.data.auth)];
+  const problems = [...channelProblems(parsed.data), ...authProblems(parsed.data.auth), ...tlsProblems(parsed.data.tls)];
   if (problems.length > 0) return err(problems.map(({ path, problem }) => `${nameOf(path, origins)}: ${problem}`));
   return ok(parsed.data);
 }
@@ -227,6 +230,7 @@ const schema = z.strictObject({
   }),
   http: z.strictObject({ allowPrivate: hosts, timeout: duration }),
   auth: authSchema,
+  tls: tlsSchema,
   routes: z.record(z.string(), text("a task queue"), { error: "expected a mapping of topics to task queues" }),
   log: z.strictObject({ level: oneOf(logLevels), format: oneOf(logFormats) }),
   limits: z.strictObject({
@@ -329,10 +333,7 @@ function printedValue(path: readonly string[], value: unknown): string {
   if ((group === "httpPort" || key === "requestsPerSecond") && value === null) return "off";
   if (group === "notify") return printedNotify(key, value);
   if (key === "bootstrapToken" && value !== null) return "***";
-  if (
-    typeof value === "number" &&
-    (group === "longPoll" || group === "retention" || group === "checkpoints" || group === "reconcile" || group === "http")
-  )
+  if (typeof value === "number" && ["longPoll", "retention", "checkpoints", "reconcile", "http", "tls"].includes(group ?? ""))
     return formatDuration(value);
   if (typeof value === "number" && group === "limits" && /Size|Bytes/.test(key)) return formatBytes(value);
   return typeof value === "string" ? value : JSON.stringify(value);

@@ -1,8 +1,10 @@
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from "node:http";
+import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { secondMs } from "../../base/time.ts";
 import type { Log } from "../../telemetry/log.ts";
+import type { ServerTls } from "../../tls/server-tls.ts";
 
 export type HttpEdgeOptions = {
   readonly host: string;
@@ -14,6 +16,8 @@ export type HttpEdgeOptions = {
   /** Loads what answers everything under `/api/`; called with the first such request, so that nobody else waits for it. */
   readonly api: () => Promise<Api>;
   readonly log: Log;
+  /** Null serves without TLS. */
+  readonly tls?: ServerTls | null;
 };
 
 export type Api = {
@@ -36,7 +40,7 @@ const answerMsMax = 5 * secondMs;
  * The HTTP port: `/healthz` (the process answers), `/readyz` (503 while it should get no new work), `/metrics` (Prometheus text), and the
  * API under `/api/`. Anything else is refused as problem+json (RFC 9457). Rejects when the port cannot be had.
  */
-export function startHttpEdge({ host, port, ready, metrics, api, log }: HttpEdgeOptions): Promise<HttpEdge> {
+export function startHttpEdge({ host, port, ready, metrics, api, log, tls = null }: HttpEdgeOptions): Promise<HttpEdge> {
   const routes: { readonly [path: string]: (response: ServerResponse) => void } = {
     "/healthz": (response) => text(response, 200, "ok\n"),
     "/readyz": (response) => (ready() ? text(response, 200, "ready\n") : text(response, 503, "not ready\n")),
@@ -54,7 +58,7 @@ export function startHttpEdge({ host, port, ready, metrics, api, log }: HttpEdge
     }
   };
 
-  const server = createServer((request, response) => {
+  const answer = (request: IncomingMessage, response: ServerResponse): void => {
     const path = (request.url ?? "/").split("?", 1)[0] ?? "/";
     if (path.startsWith("/api/")) return void answerByApi(request, response);
     const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
@@ -63,7 +67,8 @@ export function startHttpEdge({ host, port, ready, metrics, api, log }: HttpEdge
       response.setHeader("allow", "GET, HEAD");
       problem(response, 405, `\`${path}\` is read with GET`);
     } else route(response);
-  });
+  };
+  const server = tls === null ? createServer(answer) : securedServer(tls, answer);
 
   server.on("upgrade", (request, socket, head) => {
     // Who leaves before the answer is no reason to stop.
@@ -99,6 +104,12 @@ export function startHttpEdge({ host, port, ready, metrics, api, log }: HttpEdge
       });
     });
   });
+}
+
+function securedServer(tls: ServerTls, answer: RequestListener) {
+  const server = createSecureServer(tls.options, answer);
+  tls.protect(server, "http");
+  return server;
 }
 
 function text(response: ServerResponse, status: number, body: string, type = "text/plain; charset=utf-8"): void {

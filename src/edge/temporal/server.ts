@@ -4,6 +4,7 @@ import type { Services } from "../../service/services.ts";
 import type { TestServices } from "../../service/test-service.ts";
 import type { Log } from "../../telemetry/log.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
+import type { ServerTls } from "../../tls/server-tls.ts";
 import { refusingCompression } from "./compression.ts";
 import type { Handler } from "./grpc/call.ts";
 import { Code } from "./grpc/code.ts";
@@ -32,6 +33,8 @@ export type TemporalEdgeOptions = {
    * the server over a slow network.
    */
   readonly refuseCompression?: boolean;
+  /** Null serves without TLS. */
+  readonly tls?: ServerTls | null;
 };
 
 export type TemporalEdgeLimits = GrpcLimits & {
@@ -70,7 +73,7 @@ const testServiceName = "temporal.api.testservice.v1.TestService";
  * Rejects when the address cannot be bound.
  */
 export async function startTemporalEdge(options: TemporalEdgeOptions): Promise<TemporalEdge> {
-  const { services, testService, host, log, metrics, refuseCompression = true } = options;
+  const { services, testService, host, log, metrics, refuseCompression = true, tls = null } = options;
   const limits = { ...defaultLimits, ...options.limits };
   const traffic: Traffic = { log, metrics, openPollsMax: limits.openPollsMax, openPolls: 0, draining: false };
 
@@ -98,6 +101,7 @@ export async function startTemporalEdge(options: TemporalEdgeOptions): Promise<T
     host,
     port: options.port,
     limits,
+    tls,
     handlerOf: (path) => handlers.get(path) ?? unimplemented(path, offered),
   });
   return {

@@ -1,6 +1,7 @@
 import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import { ok } from "../../../base/result.ts";
 import type { EpochMs } from "../../../base/time.ts";
+import type { PeerCertificate } from "../../../tls/peer-certificate.ts";
 import { Code } from "./code.ts";
 import { acceptedEncodings, decompressed } from "./decompress.ts";
 import { FrameReader, framed } from "./frames.ts";
@@ -13,6 +14,8 @@ export type Call = {
   header(name: string): string;
   /** When the caller stops waiting, null for never. */
   readonly deadline: EpochMs | null;
+  /** What the caller's certificate proves, null if there is none. */
+  readonly certificate: PeerCertificate | null;
   /** Aborted when the call ends by anything but the handler, or the server drains. */
   readonly signal: AbortSignal;
   send(message: Uint8Array): void;
@@ -20,6 +23,8 @@ export type Call = {
   complete(message?: Uint8Array): void;
   /** Ends the call with a status other than OK. Nothing happens if the call has ended before. */
   refuse(why: Status): void;
+  /** Ends the call as `refuse` does while its handler is at work, and aborts the signal. Nothing happens if the call has ended before. */
+  cut(why: Status): void;
 };
 
 /** How an RPC is answered: what happens with a call's messages as they come. None of the functions may throw. */
@@ -41,6 +46,7 @@ export type Calls = {
 /** One gRPC call on one HTTP/2 stream. Source: github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md. */
 export class StreamCall implements Call {
   readonly deadline: EpochMs | null = null;
+  readonly certificate: PeerCertificate | null;
   readonly #stream: ServerHttp2Stream;
   readonly #headers: IncomingHttpHeaders;
   readonly #calls: Calls;
@@ -50,7 +56,14 @@ export class StreamCall implements Call {
   #trailers: OutgoingHttpHeaders = okTrailers;
   #ended = false;
 
-  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, calls: Calls, handler: Handler) {
+  constructor(
+    stream: ServerHttp2Stream,
+    headers: IncomingHttpHeaders,
+    certificate: PeerCertificate | null,
+    calls: Calls,
+    handler: Handler,
+  ) {
+    this.certificate = certificate;
     this.#stream = stream;
     this.#headers = headers;
     this.#calls = calls;
@@ -58,7 +71,7 @@ export class StreamCall implements Call {
     const timeoutMs = parseTimeout(this.header("grpc-timeout"));
     if (timeoutMs !== null) {
       this.deadline = Date.now() + timeoutMs;
-      this.#timer = setTimeout(() => this.#expire(), Math.min(timeoutMs, timerMsMax));
+      this.#timer = setTimeout(() => this.cut(deadlineExceeded), Math.min(timeoutMs, timerMsMax));
     }
     const listener = handler(this);
     stream.on("data", (chunk: Buffer) => this.#receive(chunk, listener));
@@ -112,6 +125,12 @@ export class StreamCall implements Call {
     if (!this.#stream.readableEnded) this.#stream.close(constants.NGHTTP2_NO_ERROR);
   }
 
+  cut(why: Status): void {
+    if (this.#over()) return;
+    this.refuse(why);
+    this.#abort?.abort();
+  }
+
   #receive(chunk: Buffer, listener: Listener): void {
     if (this.#ended) return;
     const frames = this.#reader.push(chunk);
@@ -156,12 +175,6 @@ export class StreamCall implements Call {
     if (!this.#stream.headersSent) this.#stream.respond(responseHeaders, { waitForTrailers: true });
   }
 
-  #expire(): void {
-    const abort = this.#abort;
-    this.refuse(status(Code.DEADLINE_EXCEEDED, "context deadline exceeded"));
-    abort?.abort();
-  }
-
   #end(): void {
     this.#ended = true;
     clearTimeout(this.#timer);
@@ -187,6 +200,7 @@ const responseHeaders: OutgoingHttpHeaders = {
   "content-type": "application/grpc+proto",
   "grpc-accept-encoding": acceptedEncodings,
 };
+const deadlineExceeded = status(Code.DEADLINE_EXCEEDED, "context deadline exceeded");
 const okTrailers: OutgoingHttpHeaders = { "grpc-status": Code.OK };
 /** What a timer can wait for. */
 const timerMsMax = 2 ** 31 - 1;

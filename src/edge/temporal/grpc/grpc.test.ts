@@ -153,6 +153,50 @@ describe("a unary call", () => {
   });
 });
 
+describe("a call that is cut", () => {
+  const revoked = status(Code.UNAUTHENTICATED, "the key was revoked");
+
+  test("ends with its status while its handler waits, and the handler hears of it", async () => {
+    let heard = false;
+    const waiting: Handler = unary(async (bytes, one) => {
+      const { signal } = one;
+      setImmediate(() => one.cut(revoked));
+      await once(signal, "abort");
+      heard = true;
+      return ok(bytes);
+    });
+    const answer = await call(await serve(waiting), message(hello));
+    expect([answer.status, answer.message, answer.body.length]).toEqual([Code.UNAUTHENTICATED, "the key was revoked", 0]);
+    expect(heard).toBe(true);
+  });
+
+  test("after it was answered stays answered, and nothing is aborted", async () => {
+    const signals: AbortSignal[] = [];
+    const quick: Handler = (one) => ({
+      message: (bytes) => {
+        signals.push(one.signal);
+        one.complete(bytes);
+        one.cut(revoked);
+      },
+      end: () => {},
+    });
+    expect((await call(await serve(quick), message(hello))).status).toBe(Code.OK);
+    expect(signals.map(({ aborted }) => aborted)).toEqual([false]);
+  });
+
+  test("after a part of the answer keeps that part", async () => {
+    const begun: Handler = (one) => ({
+      message: (bytes) => {
+        one.send(bytes);
+        one.cut(revoked);
+      },
+      end: () => {},
+    });
+    const answer = await call(await serve(begun), message(hello));
+    expect([answer.status, answer.body]).toEqual([Code.UNAUTHENTICATED, message(hello)]);
+  });
+});
+
 describe("a conversation", () => {
   const echoes: Handler = (called) => ({ message: (bytes) => called.send(bytes), end: () => called.complete() });
 

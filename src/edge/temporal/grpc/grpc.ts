@@ -1,7 +1,19 @@
 import { once } from "node:events";
-import { createServer, type Http2Server, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
+import {
+  createSecureServer,
+  createServer,
+  type Http2SecureServer,
+  type Http2Server,
+  type Http2Session,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+  type ServerOptions,
+} from "node:http2";
 import type { AddressInfo } from "node:net";
 import type { DurationMs } from "../../../base/time.ts";
+import { type PeerCertificate, peerCertificateOf } from "../../../tls/peer-certificate.ts";
+import type { ServerTls } from "../../../tls/server-tls.ts";
 import { type Calls, type Handler, StreamCall } from "./call.ts";
 
 // A gRPC server on node:http2. @grpc/grpc-js was measured first: a small call through the whole edge cost the server 50 µs with it and
@@ -39,31 +51,35 @@ export async function startGrpcServer(options: {
   readonly port: number;
   readonly limits: GrpcLimits;
   readonly handlerOf: (path: string) => Handler;
+  /** Null serves without TLS. */
+  readonly tls?: ServerTls | null;
 }): Promise<GrpcServer> {
-  const { limits, handlerOf } = options;
+  const { limits, handlerOf, tls = null } = options;
   const calls: Calls = {
     receiveBytesMax: limits.receiveBytesMax,
     sendBytesMax: limits.sendBytesMax,
     draining: false,
     listening: new Set(),
   };
-  const sessions = new Set<ServerHttp2Session>();
-  const server = createServer({
+  const sessions = new Map<Http2Session, PeerCertificate | null>();
+  const http2 = {
     maxSessionMemory: sessionMegabytesMax,
     settings: { maxConcurrentStreams: limits.callsPerConnectionMax, initialWindowSize: streamWindowBytes },
-  });
+  };
+  const server = tls === null ? createServer(http2) : securedServer(tls, http2);
   server.maxConnections = limits.connectionsMax;
   // Whatever a client does wrong ends its session, and nothing else.
   server.on("sessionError", () => {});
   server.on("session", (session) => {
-    sessions.add(session);
+    sessions.set(session, peerCertificateOf(session.socket));
     session.once("close", () => sessions.delete(session));
     session.setLocalWindowSize(connectionWindowBytes);
     keepAlive(session, limits);
     if (limits.connectionAgeMaxMs !== null) endAtAge(session, limits.connectionAgeMaxMs);
   });
   server.on("stream", (stream, headers) => {
-    if (isGrpc(headers)) new StreamCall(stream, headers, calls, handlerOf(headers[":path"] ?? ""));
+    const certificate = (stream.session && sessions.get(stream.session)) ?? null;
+    if (isGrpc(headers)) new StreamCall(stream, headers, certificate, calls, handlerOf(headers[":path"] ?? ""));
     else refuseOtherHttp(stream);
   });
   await listen(server, options);
@@ -78,18 +94,30 @@ export async function startGrpcServer(options: {
     async drain() {
       stopCalls();
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      for (const session of sessions) session.close();
+      for (const session of sessions.keys()) session.close();
       await closed;
     },
     stop() {
       stopCalls();
       server.close();
-      for (const session of sessions) session.destroy();
+      for (const session of sessions.keys()) session.destroy();
     },
   };
 }
 
-async function listen(server: Http2Server, { host, port }: { readonly host: string; readonly port: number }): Promise<void> {
+/** Speaks HTTP/2 over TLS and nothing else. */
+function securedServer(tls: ServerTls, http2: ServerOptions): Http2SecureServer {
+  const server = createSecureServer({ ...http2, ...tls.options, allowHTTP1: false });
+  // Without the name of HTTP/2 in the handshake; Node would wait for a client to leave by itself.
+  server.on("unknownProtocol", (socket) => socket.destroy());
+  tls.protect(server, "grpc");
+  return server;
+}
+
+async function listen(
+  server: Http2Server | Http2SecureServer,
+  { host, port }: { readonly host: string; readonly port: number },
+): Promise<void> {
   server.listen({ host, port });
   await once(server, "listening");
 }

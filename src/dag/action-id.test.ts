@@ -1,6 +1,16 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { formatActionId, formatTimerId, isStepId, jobIdOf, parseActionId, parseJobId, parseTimerId, timerPurposes } from "./action-id.ts";
+import {
+  formatActionId,
+  formatTimerId,
+  isStepId,
+  jobIdOf,
+  parseActionId,
+  parseJobId,
+  parseTimerId,
+  splitAttempt,
+  timerPurposes,
+} from "./action-id.ts";
 
 describe("ids read back as what they were", () => {
   const stepId = fc.stringMatching(/^[A-Za-z0-9_-]{1,12}$/).filter(isStepId);
@@ -31,4 +41,14 @@ test.each([
   ["a.b@1", null],
 ] as const)("%s", (text, id) => {
   expect(parseActionId(text)).toEqual(id);
+});
+
+test.each([
+  ["apply_patch@2", { action: "apply_patch", attempt: 2 }],
+  ["step[3].compensate@1", { action: "step[3].compensate", attempt: 1 }],
+  ["run:7:sub@3", { action: "run:7:sub", attempt: 3 }],
+  ["run:7", null],
+  ["1", null],
+] as const)("the action and the attempt of %s", (id, split) => {
+  expect(splitAttempt(id)).toEqual(split);
 });

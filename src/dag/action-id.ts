@@ -32,6 +32,12 @@ export function parseActionId(text: string): ActionId | null {
   return { stepId, item: item === undefined ? null : Number(item), compensates: compensates !== undefined, attempt: Number(attempt) };
 }
 
+/** What all attempts of an action have in common, and which one it is: of an action id as of a job id. Null when it is neither. */
+export function splitAttempt(id: string): { readonly action: string; readonly attempt: number } | null {
+  const attempt = parseActionId(id.slice(id.lastIndexOf(":") + 1))?.attempt;
+  return attempt === undefined ? null : { action: id.slice(0, id.lastIndexOf("@")), attempt };
+}
+
 /** What a timer of a step is for: the next attempt, the end of a delay step, or the time-out of a step that has no activity of its own. */
 export const timerPurposes = ["retry", "delay", "timeout"] as const;
 export type TimerPurpose = (typeof timerPurposes)[number];

@@ -127,7 +127,7 @@ export const short = (effect: Effect): string => {
 export function caused(effect: Effect, at: number): readonly DagEvent[] {
   switch (effect.type) {
     case "ScheduleActivity":
-      return [{ type: "ActivityScheduled", at, activityId: effect.activityId }];
+      return [{ type: "ActivityScheduled", at, activityId: effect.activityId, attemptsPermitted: null }];
     case "CancelActivity":
       return [{ type: "ActivityCancelRequested", at, activityId: effect.activityId }];
     case "StartTimer":
@@ -136,7 +136,7 @@ export function caused(effect: Effect, at: number): readonly DagEvent[] {
       return [{ type: "TimerCanceled", at, timerId: effect.timerId }];
     case "StartChild":
       return [
-        { type: "ChildInitiated", at, childId: effect.childId },
+        { type: "ChildInitiated", at, childId: effect.childId, attemptsPermitted: null },
         { type: "ChildStarted", at, childId: effect.childId, childRunId: `run of ${effect.childId}` },
       ];
     case "CancelChild":

@@ -1,9 +1,11 @@
+import type { Header } from "../protocol/generated/temporal/api/common/v1/message.ts";
 import type { Failure as ProtocolFailure } from "../protocol/generated/temporal/api/failure/v1/message.ts";
 import type { HistoryEvent } from "../protocol/generated/temporal/api/history/v1/message.ts";
 import { parseJobId } from "./action-id.ts";
 import type { RunEnd } from "./decider/effect.ts";
 import type { DagEvent, Failure, RunStart } from "./decider/event.ts";
 import { runFailureTypes } from "./decider/outcome.ts";
+import { at as valueAt } from "./json.ts";
 import { fromPayloads } from "./payload.ts";
 
 /** Turns the events of a history, from the first one on, into those of the run. */
@@ -28,10 +30,12 @@ export function historyReader(): HistoryReader {
       case "workflowExecutionStartedEventAttributes":
         // INVARIANT: written by whoever started the run, as `RunStart`.
         return { ...(fromPayloads(attributes.value.input) as unknown as RunStart), type: "RunStarted", at };
-      case "activityTaskScheduledEventAttributes":
-        activityIds.set(eventId, attributes.value.activityId);
-        eventIds.set(attributes.value.activityId, eventId);
-        return { type: "ActivityScheduled", at, activityId: attributes.value.activityId };
+      case "activityTaskScheduledEventAttributes": {
+        const { activityId, header } = attributes.value;
+        activityIds.set(eventId, activityId);
+        eventIds.set(activityId, eventId);
+        return { type: "ActivityScheduled", at, activityId, attemptsPermitted: attemptsPermitted(header) };
+      }
       case "activityTaskStartedEventAttributes":
         return { type: "ActivityStarted", at, activityId: activityOf(attributes.value.scheduledEventId) };
       case "activityTaskCompletedEventAttributes": {
@@ -62,7 +66,12 @@ export function historyReader(): HistoryReader {
       case "timerCanceledEventAttributes":
         return { type: "TimerCanceled", at, timerId: attributes.value.timerId };
       case "startChildWorkflowExecutionInitiatedEventAttributes":
-        return ofChild(attributes.value.workflowId, (childId) => ({ type: "ChildInitiated", at, childId }));
+        return ofChild(attributes.value.workflowId, (childId) => ({
+          type: "ChildInitiated",
+          at,
+          childId,
+          attemptsPermitted: attemptsPermitted(attributes.value.header),
+        }));
       case "startChildWorkflowExecutionFailedEventAttributes": {
         const failure = { type: "", message: "the subworkflow could not be started", retryable: false };
         return ofChild(attributes.value.workflowId, (childId) => ({ type: "ChildFailed", at, childId, failure }));
@@ -107,6 +116,17 @@ export function historyReader(): HistoryReader {
     }
   };
   return { read, scheduledEventIdOf: (activityId) => eventIds.get(activityId) };
+}
+
+/** Of what is scheduled or initiated: what the policy has decided, as workers read it. */
+const decisionHeader = "holdfast-decision";
+
+/** By the policy; null for as many as the step says. */
+function attemptsPermitted(header: Header | undefined): number | null {
+  const decision = header?.fields[decisionHeader];
+  if (decision === undefined) return null;
+  const permitted = valueAt(fromPayloads({ payloads: [decision] }), ["constraints", "budgets", "maxAttempts"]);
+  return typeof permitted === "number" ? permitted : null;
 }
 
 type OfExecution = { readonly workflowExecution?: { readonly workflowId: string } | undefined };

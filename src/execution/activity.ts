@@ -13,6 +13,7 @@ import {
   ActivityTaskTimedOutEventAttributes,
 } from "../protocol/generated/temporal/api/history/v1/message.ts";
 import { invalidArgument, notFound, type Refusal } from "../protocol/refusal.ts";
+import { keepGrant } from "./admitted-activity.ts";
 import { appendExternalEvent } from "./buffer.ts";
 import { type Draft, isRunning } from "./execution.ts";
 import { applicationFailure, denialFailure, notApprovedFailure, timeoutFailure } from "./failures.ts";
@@ -226,6 +227,7 @@ function closeStarted(draft: Draft, activity: PendingActivity, closed: EventAttr
 
 function close(draft: Draft, activity: PendingActivity, closed: EventAttributes): void {
   const eventId = appendExternalEvent(draft, closed);
+  if (closed.$case !== "activityTaskCompletedEventAttributes") keepGrant(draft, activity);
   // Buffered: the activity stays pending until its events get their ids, but nobody may answer it again.
   if (eventId === 0) draft.activities.set(activity.scheduledEventId, { ...activity, closing: true });
   scheduleWorkflowTask(draft);

@@ -72,6 +72,8 @@ type Due = {
   readonly snapshot: string;
   /** Of an activity: limits hold for it that are looked at whenever a worker is about to get an attempt. */
   readonly limited?: boolean;
+  /** Of an activity: the grant that an earlier attempt of it has left, by which it may happen. */
+  readonly keptGrant?: Grant;
 };
 
 /**

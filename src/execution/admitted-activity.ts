@@ -14,7 +14,12 @@ export function applyAdmission(draft: Draft, scheduledEventId: number, admission
   switch (admission.effect) {
     case "allow":
       if (admission.snapshot !== activity.policySnapshot)
-        draft.activities.set(scheduledEventId, { ...decided, ...outputCapOf(admission.caps), limited: admission.limited ?? false });
+        draft.activities.set(scheduledEventId, {
+          ...decided,
+          ...outputCapOf(admission.caps),
+          ...takeGrant(draft, admission),
+          limited: admission.limited ?? false,
+        });
       draft.dueTasks.push({ type: "activity", scheduledEventId, eager: task.eager });
       return;
     case "refuse":
@@ -39,15 +44,34 @@ export function applyAdmission(draft: Draft, scheduledEventId: number, admission
 }
 
 /** What an attempt is permitted by a decision at dispatch. */
-export function permitAttempt(draft: Draft, activity: PendingActivity, { snapshot, caps, limited }: Permitted): void {
+export function permitAttempt(draft: Draft, activity: PendingActivity, permitted: Permitted): void {
+  const { snapshot, caps, limited } = permitted;
   draft.activities.set(activity.scheduledEventId, {
     ...activity,
     policySnapshot: snapshot,
     decidedAttempt: activity.attempt,
     runtimeCap: caps?.startToClose ?? 0,
     ...outputCapOf(caps),
+    ...takeGrant(draft, permitted),
     limited: limited ?? false,
   });
+}
+
+/** The attempt that is permitted by a kept grant has it from now on. */
+function takeGrant({ core }: Draft, { keptGrant }: Permitted): Partial<Granted> {
+  if (keptGrant === undefined) return {};
+  core.keptGrants = core.keptGrants.filter(({ approvalId }) => approvalId !== keptGrant.approvalId);
+  return { grantedApprovalId: keptGrant.approvalId, grantedJobHash: keptGrant.jobHash, grantOutlives: true };
+}
+
+type Granted = Pick<PendingActivity, "grantedApprovalId" | "grantedJobHash" | "grantOutlives">;
+
+/** Grants that a run keeps. Whose grant was the oldest of too many is asked for again. */
+export const keptGrantsMax = 100;
+
+/** Keeps what was granted for an attempt that has failed, if the next one is an activity of its own. */
+export function keepGrant({ core }: Draft, { grantedApprovalId: approvalId, grantedJobHash: jobHash, grantOutlives }: Granted): void {
+  if (grantOutlives && approvalId !== "") core.keptGrants = [...core.keptGrants, { approvalId, jobHash }].slice(-keptGrantsMax);
 }
 
 type Permitted = Extract<Admission, { effect: "allow" }>;
@@ -83,6 +107,7 @@ export function releaseActivity(draft: Draft, activity: PendingActivity, grant: 
     decidedAttempt: 0,
     grantedApprovalId: grant.approvalId,
     grantedJobHash: grant.jobHash,
+    grantOutlives: activity.hold?.grantOutlives ?? false,
   });
   draft.dueTasks.push({ type: "activity", scheduledEventId: activity.scheduledEventId, eager: false });
 }

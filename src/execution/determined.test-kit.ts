@@ -46,6 +46,7 @@ const coreFields: Fields<RunCore> = {
   startRequestId: "not in history: what the caller called its request",
   nextBufferSequence: "not in history: the buffer is what is not in history yet",
   startGate: "not in history: the policy's decision is in the ledger",
+  keptGrants: "not in history: the approval is in the ledger",
 };
 
 /** Of a workflow task that stands in history. */
@@ -102,6 +103,7 @@ const activityFields: Fields<PendingActivity> = {
   policySnapshot: "not in history: the policy's decision is in the ledger",
   grantedApprovalId: "not in history: the approval is in the ledger",
   grantedJobHash: "not in history: the approval is in the ledger",
+  grantOutlives: "not in history: the approval is in the ledger",
   runtimeCap: "not in history: the policy's decision is in the ledger",
   decidedAttempt: "not in history: the attempts are not either",
   limited: "not in history: the policy's decision is in the ledger",

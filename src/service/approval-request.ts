@@ -11,7 +11,7 @@ import { encode, make } from "../protocol/codec.ts";
 import { Approval, ApprovalRequirements, OnExpiry } from "../protocol/generated/holdfast/state/v1/governance.ts";
 import { Hold } from "../protocol/generated/holdfast/state/v1/state.ts";
 import type { ApprovalWrite } from "../store/store.ts";
-import { starterOf } from "./wanted-action.ts";
+import { isOfStep, starterOf } from "./wanted-action.ts";
 
 /** Asks for the approval that a decision requires: its row, the hold of the action, and what the ledger keeps. */
 export function askForApproval(
@@ -74,6 +74,7 @@ export function askForApproval(
       since: context.now,
       ...holdTimes(approval),
       isRequest: request !== null,
+      grantOutlives: wanted.kind === "activity" && isOfStep(wanted, draft),
     }),
     ledger: decided.value.map((event) => approvalEntry(approval, event)),
   };

@@ -1,6 +1,6 @@
 import { canonicalBytes } from "../base/canonical-json.ts";
 import { payloadsBytes } from "../execution/activity.ts";
-import type { Admission, Admit, WantedAction } from "../execution/admission.ts";
+import type { Admission, Admit, Grant, WantedAction } from "../execution/admission.ts";
 import type { Draft } from "../execution/execution.ts";
 import { jobHash } from "../governance/action.ts";
 import type { LedgerEntry } from "../governance/ledger/ledger.ts";
@@ -54,7 +54,7 @@ export function createSafetyKernel(deps: {
   };
 
   const judge: SafetyKernel["decide"] = (wanted, draft) => {
-    const { decision, request } = gated(withinSize(withinAttempts(decide(snapshot, actionIn(wanted, draft)), wanted.attempt), wanted));
+    const { decision, request } = gated(withinSize(withinAttempts(decide(snapshot, actionIn(wanted, draft))), wanted));
     return { decision, request, jobHash: jobHash(decision.action) };
   };
 
@@ -65,8 +65,9 @@ export function createSafetyKernel(deps: {
     if (wanted.kind === "workflow-start" && wanted.taskQueue === jobTaskQueue) return allowedUnpublished(snapshot.hash);
     const judged = judge(wanted, draft);
     const { request, jobHash: hash } = judged;
-    const { decision, until, limited, isNews } = withinLimits(judged.decision, hash, wanted, draft);
-    const grant = decision.effect === "REQUIRE_APPROVAL" && wanted.grant?.jobHash === hash ? wanted.grant : null;
+    const granted = grantOf(wanted, draft, hash);
+    const { decision, until, limited, isNews } = withinLimits(judged.decision, granted, wanted, draft);
+    const grant = decision.effect === "REQUIRE_APPROVAL" ? granted : null;
     const { namespaceId, runId } = draft.key;
     const { now } = draft.context;
     const note = noteOf(draft);
@@ -96,7 +97,10 @@ export function createSafetyKernel(deps: {
         if (until === null) return { effect: "allow", marks: marksOf(decision), caps: capsOf(decision), snapshot: snapshot.hash, limited };
         return { effect: "delay", marks: marksOf(decision), until, snapshot: snapshot.hash, limited };
       case "REQUIRE_APPROVAL": {
-        if (grant !== null) return { effect: "allow", marks: marksOf(decision), caps: capsOf(decision), snapshot: snapshot.hash, limited };
+        if (grant !== null) {
+          const keptGrant = grant === wanted.grant ? {} : { keptGrant: grant };
+          return { effect: "allow", marks: marksOf(decision), caps: capsOf(decision), snapshot: snapshot.hash, limited, ...keptGrant };
+        }
         const asked = askForApproval(wanted, draft, { id: deps.newId(), decision, request, jobHash: hash });
         note.approvals.push(asked.write);
         note.ledger.push(...asked.ledger);
@@ -109,13 +113,11 @@ export function createSafetyKernel(deps: {
    * What the limits make of a decision: of an activity that a worker is about to get. Before that they are only asked for, so that what
    * waits in a backlog takes no room from what could happen.
    */
-  function withinLimits(decision: Decision, hash: string, wanted: WantedAction, draft: Draft): Limited {
+  function withinLimits(decision: Decision, granted: Grant | null, wanted: WantedAction, draft: Draft): Limited {
     const isThrottled = decision.effect === "THROTTLE" && wanted.waitedUnder !== snapshot.hash;
     const until = isThrottled ? draft.context.now + (decision.delay ?? 0) : null;
     const permits =
-      decision.effect !== "DENY" &&
-      (decision.effect !== "REQUIRE_APPROVAL" || wanted.grant?.jobHash === hash) &&
-      wanted.kind === "activity";
+      decision.effect !== "DENY" && (decision.effect !== "REQUIRE_APPROVAL" || granted !== null) && wanted.kind === "activity";
     const quotas = permits ? quotasOf(snapshot, decision) : [];
     if (quotas.length === 0) return { decision, until, limited: false, isNews: true };
     if (isThrottled || wanted.scheduledEventId === 0) return { decision, until, limited: true, isNews: true };
@@ -173,8 +175,18 @@ const refusalEntry = ({ key, context, started }: Draft, { activity, reason }: Dr
   }),
 });
 
+/**
+ * The grant for this very action: its own, or what an earlier attempt of the same step has left. An attempt whose input is another, or that the
+ * policy now describes otherwise, has another hash.
+ */
+function grantOf({ kind, grant }: WantedAction, { core }: Draft, hash: string): Grant | null {
+  if (grant?.jobHash === hash) return grant;
+  return (kind === "activity" ? core.keptGrants.find((kept) => kept.jobHash === hash) : undefined) ?? null;
+}
+
 /** More attempts than the policy now permits may have been made before it said so. */
-function withinAttempts(decision: Decision, attempt: number): Decision {
+function withinAttempts(decision: Decision): Decision {
+  const { attempt } = decision.action;
   const max = decision.constraints.budgets?.maxAttempts ?? Number.POSITIVE_INFINITY;
   if (decision.effect === "DENY" || attempt <= max) return decision;
   return { ...decision, effect: "DENY", reason: `attempt ${attempt}, and at most ${max} are permitted: ${decision.reason}` };

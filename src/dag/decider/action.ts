@@ -3,7 +3,7 @@ import { ok, type Result } from "../../base/result.ts";
 import { formatActionId, formatTimerId } from "../action-id.ts";
 import { render } from "../expression/template.ts";
 import type { Json } from "../json.ts";
-import { backoffMs } from "../spec/retry.ts";
+import { backoffMs, type Retry } from "../spec/retry.ts";
 import type { DagStep } from "../spec/spec.ts";
 import { begin, inputOf } from "./begin.ts";
 import { fatal, type Outcome } from "./outcome.ts";
@@ -33,6 +33,7 @@ export function startAction(turn: Turn, ref: ActionRef): Outcome | null {
     status: "pending",
     phase: "queued",
     attempt: 1,
+    attemptsPermitted: null,
     startedAt: turn.at,
     completedAt: null,
     nextAttemptAt: null,
@@ -93,7 +94,7 @@ export const stepIdOf = (turn: Turn, { step, item }: ActionRef): string => {
 export function endAction(turn: Turn, ref: ActionRef, given: Outcome): Outcome | null {
   const leaf = leafOf(turn, ref);
   const action = present(actionOf(turn, ref), "the action that ends");
-  if ("retryable" in given && given.retryable && action.attempt < leaf.retry.attemptsMax) {
+  if ("retryable" in given && given.retryable && mayRetry(leaf.retry, action)) {
     retryLater(turn, ref, leaf, action, given.error);
     return null;
   }
@@ -112,6 +113,10 @@ export function endAction(turn: Turn, ref: ActionRef, given: Outcome): Outcome |
   });
   return outcome;
 }
+
+/** What the step says and what the policy permits both hold. */
+export const mayRetry = ({ attemptsMax }: Retry, { attempt, attemptsPermitted }: ActionState): boolean =>
+  attempt < Math.min(attemptsMax, attemptsPermitted ?? attemptsMax);
 
 function retryLater(turn: Turn, ref: ActionRef, leaf: DagStep, action: ActionState, error: ActionState["error"]): void {
   const pauseMs = backoffMs(leaf.retry, action.attempt);

@@ -32,7 +32,7 @@ function drive(
       if (effect.type === "CloseRun") happen({ type: "RunClosed", at: 1, status: effect.status });
       if (effect.type !== "ScheduleActivity") continue;
       open.push(effect.activityId);
-      happen({ type: "ActivityScheduled", at: 1, activityId: effect.activityId });
+      happen({ type: "ActivityScheduled", at: 1, activityId: effect.activityId, attemptsPermitted: null });
     }
     openMost = Math.max(openMost, state.open);
     const next = open.shift();

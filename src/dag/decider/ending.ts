@@ -3,7 +3,7 @@ import { ok } from "../../base/result.ts";
 import { formatActionId, runTimeoutTimerId } from "../action-id.ts";
 import { render } from "../expression/template.ts";
 import { backoffMs } from "../spec/retry.ts";
-import { stepIdOf } from "./action.ts";
+import { mayRetry, stepIdOf } from "./action.ts";
 import { wantedActivity } from "./begin.ts";
 import type { RunEnd } from "./effect.ts";
 import { fatal, type Outcome } from "./outcome.ts";
@@ -62,6 +62,7 @@ function compensate(turn: Turn, of: Done): void {
     status: "running",
     phase: "activity",
     attempt: 1,
+    attemptsPermitted: null,
     startedAt: turn.at,
     completedAt: null,
     nextAttemptAt: null,
@@ -89,6 +90,12 @@ export function attemptCompensation(turn: Turn): void {
   want(turn, { type: "ScheduleActivity", ...wantedActivity(turn, kind, { ...id, input: action.input }) });
 }
 
+/** The policy has said how often the compensation may be tried. */
+export function permitCompensation(turn: Turn, attemptsPermitted: number | null): void {
+  const { of, action } = present(turn.state.compensation?.current, "what is being compensated");
+  setCurrent(turn, { of, action: { ...action, attemptsPermitted } });
+}
+
 /** A compensation that fails for good is recorded; those before it are compensated all the same. */
 export function compensationEnded(turn: Turn, outcome: Outcome): void {
   const compensation = present(turn.state.compensation, "the compensation");
@@ -96,7 +103,7 @@ export function compensationEnded(turn: Turn, outcome: Outcome): void {
   const { retry } = present(leafOf(turn, of).compensation, "the compensation of what was done");
   const id = actionIdOf(turn, of, action.attempt, true);
   const error = outcome.status === "succeeded" ? null : outcome.error;
-  if ("retryable" in outcome && outcome.retryable && action.attempt < retry.attemptsMax) {
+  if ("retryable" in outcome && outcome.retryable && mayRetry(retry, action)) {
     const fireAt = turn.at + backoffMs(retry, action.attempt);
     setCurrent(turn, { of, action: { ...action, phase: "retry", attempt: action.attempt + 1, nextAttemptAt: fireAt, error } });
     startTimer(turn, id, "retry", fireAt);

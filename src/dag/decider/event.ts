@@ -7,7 +7,8 @@ import type { Json, JsonObject } from "../json.ts";
  */
 export type DagEvent = { readonly at: EpochMs } & (
   | ({ readonly type: "RunStarted" } & RunStart)
-  | { readonly type: "ActivityScheduled"; readonly activityId: string }
+  /** `attemptsPermitted` is how many attempts the policy permits of the action; null for as many as the step says. */
+  | { readonly type: "ActivityScheduled"; readonly activityId: string; readonly attemptsPermitted: number | null }
   | { readonly type: "ActivityStarted"; readonly activityId: string }
   | { readonly type: "ActivityCompleted"; readonly activityId: string; readonly output: Json }
   | { readonly type: "ActivityFailed"; readonly activityId: string; readonly failure: Failure }
@@ -15,7 +16,7 @@ export type DagEvent = { readonly at: EpochMs } & (
   | { readonly type: "ActivityCancelRequested"; readonly activityId: string }
   | { readonly type: "ActivityCanceled"; readonly activityId: string; readonly message: string }
   | { readonly type: "TimerStarted" | "TimerFired" | "TimerCanceled"; readonly timerId: string }
-  | { readonly type: "ChildInitiated"; readonly childId: string }
+  | { readonly type: "ChildInitiated"; readonly childId: string; readonly attemptsPermitted: number | null }
   | { readonly type: "ChildStarted"; readonly childId: string; readonly childRunId: string }
   | { readonly type: "ChildCompleted"; readonly childId: string; readonly output: Json }
   | { readonly type: "ChildFailed"; readonly childId: string; readonly failure: Failure }

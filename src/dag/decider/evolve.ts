@@ -9,6 +9,7 @@ import {
   beginEnding,
   cancelRun,
   compensationEnded,
+  permitCompensation,
   startRunTimeout,
   succeed,
   timeOutRun,
@@ -90,6 +91,7 @@ function fold(turn: Turn, event: DagEvent): void {
       return;
     case "ActivityScheduled":
       unwant(turn, "ScheduleActivity", event.activityId);
+      permitted(turn, event.activityId, event.attemptsPermitted);
       return;
     case "ActivityStarted":
       return;
@@ -120,6 +122,7 @@ function fold(turn: Turn, event: DagEvent): void {
       return;
     case "ChildInitiated":
       unwant(turn, "StartChild", event.childId);
+      permitted(turn, event.childId, event.attemptsPermitted);
       return;
     case "ChildStarted":
       childStarted(turn, event.childId, event.childRunId);
@@ -173,6 +176,14 @@ function started(turn: Turn, { type: _type, at, kept, context, ...start }: Extra
   }
   for (const { index, dependsOn, activatedBy } of turn.spec.steps)
     if (dependsOn.length === 0 && activatedBy === null) turn.agenda.push({ do: "start", step: index });
+}
+
+/** The newest decision counts, as there is one for each attempt. */
+function permitted(turn: Turn, activityId: string, attemptsPermitted: number | null): void {
+  const found = find(turn, activityId);
+  if (found === null || found.action.attemptsPermitted === attemptsPermitted) return;
+  if (found.id.compensates) permitCompensation(turn, attemptsPermitted);
+  else putAction(turn, found.ref, { ...found.action, attemptsPermitted });
 }
 
 /** Something under way has come to its end. An answer to an attempt that nobody waits for any more is ignored. */

@@ -66,6 +66,8 @@ export type ActionState = {
   readonly status: StepStatus;
   readonly phase: Phase;
   readonly attempt: number;
+  /** By the policy; null for as many as the step says. */
+  readonly attemptsPermitted: number | null;
   readonly startedAt: EpochMs | null;
   readonly completedAt: EpochMs | null;
   readonly nextAttemptAt: EpochMs | null;

@@ -52,7 +52,7 @@ const noRun = "dry-run";
 
 function decisionOn(action: PlannedAction, stepId: string, workflowId: string, scope: Scope): Decision {
   const { namespace, by, snapshot, routeTopic } = scope;
-  const ids = { namespace, workflowType: workflowId, workflowId: noRun, actionId: `${stepId}@1`, input: inputOfValues([action.input]) };
+  const ids = { namespace, workflowType: workflowId, workflowId: noRun, actionId: stepId, input: inputOfValues([action.input]) };
   const starter = { id: by, kind: "service", roles: [] } as const;
   if (action.kind === "child")
     return decide(snapshot, actionOf({ ...ids, kind: "child-workflow", name: String(action.workflowId), principal: starter }));

@@ -17,7 +17,7 @@ import {
 import { nextCronTime } from "./cron.ts";
 import { type Draft, hasStartedWorkflowTask, isRunning } from "./execution.ts";
 import { timeoutFailure } from "./failures.ts";
-import { appendEvent, type EventAttributes } from "./history.ts";
+import { appendEvent, type EventAttributes, type EventMetadata } from "./history.ts";
 import { decideRetry } from "./retry.ts";
 import { type Continuation, continuedAttributes, startRun } from "./start.ts";
 import { executionExpiresAt, gateOfNext } from "./start-gate.ts";
@@ -71,12 +71,17 @@ export function cancelRun(draft: Draft, canceled: { details: Payloads | undefine
   closeRun(draft, { $case: "workflowExecutionCanceledEventAttributes", value: make(WorkflowExecutionCanceledEventAttributes, canceled) });
 }
 
-export function terminateRun(draft: Draft, terminated: { reason: string; details?: Payloads | undefined; identity: string }): void {
+export function terminateRun(
+  draft: Draft,
+  terminated: { reason: string; details?: Payloads | undefined; identity: string },
+  metadata: EventMetadata = {},
+): void {
   abandonWorkflowTask(draft);
-  closeRun(draft, {
-    $case: "workflowExecutionTerminatedEventAttributes",
-    value: make(WorkflowExecutionTerminatedEventAttributes, terminated),
-  });
+  closeRun(
+    draft,
+    { $case: "workflowExecutionTerminatedEventAttributes", value: make(WorkflowExecutionTerminatedEventAttributes, terminated) },
+    metadata,
+  );
 }
 
 type ContinuedAsNew = {
@@ -103,12 +108,12 @@ function abandonWorkflowTask(draft: Draft): void {
 }
 
 /** Writes the last event. What depends on this run learns of it after the commit, unless the chain goes on. */
-function closeRun(draft: Draft, attributes: EventAttributes): void {
+function closeRun(draft: Draft, attributes: EventAttributes, metadata: EventMetadata = {}): void {
   // INVARIANT: what was accepted stands in history; a command that would close over it was refused.
   assert(draft.buffered.length === 0, "no run closes while facts wait in its buffer");
   writeSpeculative(draft);
   const children = [...draft.children.values()];
-  const closed = appendEvent(draft, attributes);
+  const closed = appendEvent(draft, attributes, metadata);
   for (const updateId of [...draft.admitted.toMap().keys()]) draft.admitted.delete(updateId);
   draft.dueTasks = [];
   if (draft.successor !== null) return;
@@ -164,7 +169,10 @@ function continueChain(draft: Draft, continuation: Continuation, open: OpenSucce
 
 /** The next run of the same workflow: what was decided on its start holds on. */
 function openSuccessor(draft: Draft, runId: string, started: WorkflowExecutionStartedEventAttributes): Draft {
-  const successor = startRun({ ...draft.key, runId }, started, draft.context, { userMetadata: draft.userMetadata });
+  const successor = startRun({ ...draft.key, runId }, started, draft.context, {
+    userMetadata: draft.userMetadata,
+    principal: draft.starter,
+  });
   successor.core.startGate = gateOfNext(draft.core);
   return successor;
 }

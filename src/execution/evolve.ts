@@ -32,6 +32,7 @@ const evolvers: { readonly [C in EventCase]: Evolve<C> } = {
     draft.started = value;
     draft.startedChanged = true;
     draft.userMetadata = event.userMetadata;
+    draft.starter = event.principal;
     draft.core = {
       ...draft.core,
       status: WorkflowExecutionStatus.RUNNING,
@@ -271,7 +272,6 @@ function close(draft: Draft, event: HistoryEvent, status: WorkflowExecutionStatu
   draft.core.sticky = undefined;
   draft.core.startGate = undefined;
   // Nothing is pending on a closed run. Updates stay: their outcomes can still be asked for.
-  draft.core.keptGrants = [];
   for (const activity of draft.activities.values()) draft.activities.delete(activity.scheduledEventId);
   for (const timer of draft.timers.values()) draft.timers.delete(timer.timerId);
   for (const child of draft.children.values()) draft.children.delete(child.initiatedEventId);

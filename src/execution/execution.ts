@@ -9,6 +9,7 @@ import {
   type PendingTimer,
   RunCore,
 } from "../protocol/generated/holdfast/state/v1/state.ts";
+import type { Principal } from "../protocol/generated/temporal/api/common/v1/message.ts";
 import { WorkflowExecutionStatus } from "../protocol/generated/temporal/api/enums/v1/workflow.ts";
 import type { Failure } from "../protocol/generated/temporal/api/failure/v1/message.ts";
 import { type HistoryEvent, WorkflowExecutionStartedEventAttributes } from "../protocol/generated/temporal/api/history/v1/message.ts";
@@ -33,6 +34,8 @@ export type MutableState = {
   readonly started: WorkflowExecutionStartedEventAttributes;
   /** Summary and details of event 1. */
   readonly userMetadata: UserMetadata | undefined;
+  /** Who started the chain of runs, if they proved who they are. */
+  readonly starter: Principal | undefined;
   /** By scheduled event id. */
   readonly activities: ReadonlyMap<number, PendingActivity>;
   readonly timers: ReadonlyMap<string, PendingTimer>;
@@ -107,6 +110,7 @@ export type Draft = {
   started: WorkflowExecutionStartedEventAttributes;
   startedChanged: boolean;
   userMetadata: UserMetadata | undefined;
+  starter: Principal | undefined;
   readonly activities: Collection<number, PendingActivity>;
   readonly timers: Collection<string, PendingTimer>;
   readonly children: Collection<number, PendingChild>;
@@ -138,6 +142,7 @@ const absent: Omit<MutableState, "key"> = {
   core: make(RunCore, { nextEventId: 1, workflowTaskAttempt: 1, status: WorkflowExecutionStatus.UNSPECIFIED }),
   started: make(WorkflowExecutionStartedEventAttributes),
   userMetadata: undefined,
+  starter: undefined,
   activities: new Map(),
   timers: new Map(),
   children: new Map(),
@@ -162,6 +167,7 @@ export function openDraft(state: MutableState, context: Context): Draft {
     started: state.started,
     startedChanged: false,
     userMetadata: state.userMetadata,
+    starter: state.starter,
     activities: new Collection(state.activities),
     timers: new Collection(state.timers),
     children: new Collection(state.children),
@@ -189,6 +195,7 @@ export const closeDraft = (draft: Draft): MutableState => ({
   core: draft.core,
   started: draft.started,
   userMetadata: draft.userMetadata,
+  starter: draft.starter,
   activities: draft.activities.toMap(),
   timers: draft.timers.toMap(),
   children: draft.children.toMap(),

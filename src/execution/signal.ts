@@ -1,6 +1,6 @@
 import { err, ok, type Result } from "../base/result.ts";
 import { make } from "../protocol/codec.ts";
-import type { WorkflowExecution } from "../protocol/generated/temporal/api/common/v1/message.ts";
+import type { Principal, WorkflowExecution } from "../protocol/generated/temporal/api/common/v1/message.ts";
 import {
   WorkflowExecutionCancelRequestedEventAttributes,
   WorkflowExecutionSignaledEventAttributes,
@@ -11,6 +11,7 @@ import { payloadsBytes } from "./activity.ts";
 import { appendExternalEvent } from "./buffer.ts";
 import { cancelRun } from "./close.ts";
 import { type Draft, isRunning } from "./execution.ts";
+import type { EventMetadata } from "./history.ts";
 import { waitsToBegin } from "./start-gate.ts";
 import { scheduleWorkflowTask } from "./workflow-task.ts";
 
@@ -19,6 +20,7 @@ export const blobTooLarge: Refusal = invalidArgument("Blob data size exceeds lim
 
 export type Signal = Pick<SignalWorkflowExecutionRequest, "signalName" | "input" | "identity" | "header" | "requestId" | "links"> & {
   readonly externalWorkflowExecution?: WorkflowExecution;
+  readonly principal?: Principal | undefined;
 };
 
 /** Records a signal once per request id and wakes the run. */
@@ -43,7 +45,7 @@ export function signal(draft: Draft, signal: Signal): Result<void, Refusal> {
         requestId: signal.requestId,
       }),
     },
-    { links: signal.links },
+    { links: signal.links, principal: signal.principal },
   );
   // Known from now on, also while the event waits in the buffer.
   if (signal.requestId !== "") draft.requestIds.set(signal.requestId, true);
@@ -55,18 +57,17 @@ export function signal(draft: Draft, signal: Signal): Result<void, Refusal> {
 export function requestCancel(
   draft: Draft,
   request: { reason: string; identity: string; externalWorkflowExecution?: WorkflowExecution; externalInitiatedEventId?: number },
+  metadata: EventMetadata = {},
 ): void {
   if (!isRunning(draft) || draft.core.cancelRequested) return;
   draft.core.cancelRequested = true;
-  appendExternalEvent(draft, {
-    $case: "workflowExecutionCancelRequestedEventAttributes",
-    value: make(WorkflowExecutionCancelRequestedEventAttributes, {
-      cause: request.reason,
-      identity: request.identity,
-      externalWorkflowExecution: request.externalWorkflowExecution,
-      externalInitiatedEventId: request.externalInitiatedEventId ?? 0,
-    }),
+  const attributes = make(WorkflowExecutionCancelRequestedEventAttributes, {
+    cause: request.reason,
+    identity: request.identity,
+    externalWorkflowExecution: request.externalWorkflowExecution,
+    externalInitiatedEventId: request.externalInitiatedEventId ?? 0,
   });
+  appendExternalEvent(draft, { $case: "workflowExecutionCancelRequestedEventAttributes", value: attributes }, metadata);
   // What has not begun has nothing to clean up.
   if (waitsToBegin(draft.core)) cancelRun(draft, { details: undefined, workflowTaskCompletedEventId: 0 });
   else scheduleWorkflowTask(draft);

@@ -114,12 +114,13 @@ export function decodeRun(key: RunKey, stored: { readonly core: Uint8Array; read
   const updates = new Map<string, AcceptedUpdate>();
   const requestIds = new Map<string, true>();
   const buffered: HistoryEvent[] = [];
-  let { started, userMetadata } = empty;
+  let { started, userMetadata, starter } = empty;
   let properties: Pick<RunCore, "memo" | "searchAttributes"> = { memo: undefined, searchAttributes: undefined };
   const readers: { readonly [kind: number]: (item: Item) => void } = {
     [itemKinds.started]: ({ value }) => {
       const event = HistoryEvent.decode(value);
       userMetadata = event.userMetadata;
+      starter = event.principal;
       if (event.attributes?.$case === "workflowExecutionStartedEventAttributes") started = event.attributes.value;
     },
     [itemKinds.properties]: ({ value }) => {
@@ -142,6 +143,7 @@ export function decodeRun(key: RunKey, stored: { readonly core: Uint8Array; read
     core: { ...RunCore.decode(stored.core), ...properties },
     started,
     userMetadata,
+    starter,
     activities,
     timers,
     children,

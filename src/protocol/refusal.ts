@@ -29,6 +29,8 @@ export type Refusal =
       readonly scope: ResourceExhaustedScope;
     }
   | { readonly kind: "permission-denied"; readonly message: string; readonly reason: string }
+  /** The caller has not proved who it is. */
+  | { readonly kind: "unauthenticated"; readonly message: string }
   | { readonly kind: "aborted"; readonly message: string }
   | { readonly kind: "unavailable"; readonly message: string }
   | { readonly kind: "unimplemented"; readonly message: string }

@@ -192,7 +192,7 @@ export function createEffects(deps: {
         rootWorkflowExecution: parent.state.started.rootWorkflowExecution ?? { workflowId, runId },
       },
       context,
-      { userMetadata: event.userMetadata },
+      { userMetadata: event.userMetadata, principal: parent.state.starter },
     );
     if (isRunning(draft)) scheduleWorkflowTask(draft);
     return draft;

@@ -1,5 +1,6 @@
 import type { Result } from "../base/result.ts";
 import type { EpochMs } from "../base/time.ts";
+import type { Principal } from "../protocol/generated/temporal/api/common/v1/message.ts";
 import type {
   AddSearchAttributesRequest,
   AddSearchAttributesResponse,
@@ -97,6 +98,7 @@ import type {
   UpdateWorkflowExecutionResponse,
 } from "../protocol/generated/temporal/api/workflowservice/v1/request_response.ts";
 import type { Refusal } from "../protocol/refusal.ts";
+import type { Session } from "./access/session.ts";
 
 /** Who calls, and for how long the answer matters. */
 export type Caller = {
@@ -107,6 +109,16 @@ export type Caller = {
   readonly deadline: EpochMs | null;
   /** Aborted when the caller has gone away or the server drains. */
   readonly signal: AbortSignal;
+  /** Who it has proved to be; absent for the server itself. */
+  readonly session?: Session;
+  /** Metadata `temporal-namespace`: which namespace the caller means, whatever its request says. */
+  readonly namespace?: string;
+};
+
+/** What events say of whoever caused them, if they proved who they are. */
+export const provenBy = ({ session }: Caller): { readonly principal: Principal | undefined } => {
+  const principal = session?.principal ?? null;
+  return { principal: principal === null ? undefined : { type: principal.credential.kind, name: principal.id } };
 };
 
 /** One request of the protocol, validated in its form by the edge, answered once. */

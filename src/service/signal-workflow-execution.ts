@@ -1,15 +1,17 @@
 import { ok } from "../base/result.ts";
 import { signal } from "../execution/signal.ts";
 import type { Engine } from "./engine.ts";
-import type { Services } from "./services.ts";
+import { provenBy, type Services } from "./services.ts";
 
 /** Records a signal, once per request id, and wakes the workflow. Refused when there is no such open execution. */
 export const signalWorkflowExecution =
   ({ namespaces, runs }: Engine): Services["signalWorkflowExecution"] =>
-  async (request) => {
+  async (request, caller) => {
     const namespace = namespaces.get(request.namespace);
     if (!namespace.ok) return namespace;
     const { workflowId = "", runId = "" } = request.workflowExecution ?? {};
-    const done = await runs.transact({ namespaceId: namespace.value.id, workflowId, runId }, (draft) => signal(draft, request));
+    const done = await runs.transact({ namespaceId: namespace.value.id, workflowId, runId }, (draft) =>
+      signal(draft, { ...request, ...provenBy(caller) }),
+    );
     return done.ok ? ok({ link: undefined }) : done;
   };

@@ -11,6 +11,7 @@ import { waitsToBegin } from "../execution/start-gate.ts";
 import { decideStart, idPoliciesProblem, type StartVerdict } from "../execution/start-policy.ts";
 import { scheduleWorkflowTask } from "../execution/workflow-task.ts";
 import { make } from "../protocol/codec.ts";
+import type { Principal } from "../protocol/generated/temporal/api/common/v1/message.ts";
 import { WorkflowExecutionStatus, WorkflowIdConflictPolicy } from "../protocol/generated/temporal/api/enums/v1/workflow.ts";
 import { History, WorkflowExecutionOptionsUpdatedEventAttributes } from "../protocol/generated/temporal/api/history/v1/message.ts";
 import {
@@ -19,10 +20,11 @@ import {
   StartWorkflowExecutionResponse,
 } from "../protocol/generated/temporal/api/workflowservice/v1/request_response.ts";
 import { invalidArgument, type Refusal } from "../protocol/refusal.ts";
+import { openSession } from "./access/session.ts";
 import type { InlineWorker } from "./dispatch.ts";
 import type { Engine } from "./engine.ts";
 import { NotCommitted, type RunCell } from "./runs.ts";
-import type { Services } from "./services.ts";
+import { type Caller, provenBy, type Services } from "./services.ts";
 
 const attemptsMax = 8;
 
@@ -39,6 +41,8 @@ export type WithStart = {
   readonly afterFirstTask?: (draft: Draft) => Result<void, Refusal>;
   /** On the run that was found; without it that run is left alone. */
   readonly onExisting?: (draft: Draft) => Result<void, Refusal>;
+  /** Whoever asks, if they proved who they are. */
+  readonly principal?: Principal | undefined;
 };
 
 /**
@@ -79,7 +83,7 @@ export async function startOrFind(
     const eagerExecutionAccepted = request.requestEagerExecution === true && fromProtoTime(attributes.value.firstWorkflowTaskBackoff) === 0;
     const { userMetadata, links, requestId, identity } = request;
     const asked = { ...attributes.value, eagerExecutionAccepted };
-    const { draft, refused } = startAdmitted(key, asked, context, { userMetadata, links, requestId });
+    const { draft, refused } = startAdmitted(key, asked, context, { userMetadata, links, requestId, principal: extra.principal });
     if (refused !== null) {
       await runs.submit([], { undone: [draft] });
       const message = denialText(`the start of workflow type \`${request.workflowType?.name ?? ""}\``, refused);
@@ -141,8 +145,10 @@ export async function startOrFind(
 /** Starts a workflow. Asked twice with one request id, it starts once. */
 export const startWorkflowExecution =
   (engine: Engine): Services["startWorkflowExecution"] =>
-  async (request) => {
-    const started = await startOrFind(engine, request, request.workflowIdConflictPolicy, attachOnConflict(request));
+  async (request, caller) => {
+    const eager = mayWorkOn(request, caller) ? request : { ...request, requestEagerExecution: false };
+    const by = { ...attachOnConflict(request), ...provenBy(caller) };
+    const started = await startOrFind(engine, eager, request.workflowIdConflictPolicy, by);
     return started.ok ? ok(await startResponse(started.value)) : started;
   };
 
@@ -176,10 +182,14 @@ export async function startResponse({ cell, started, inline }: Started): Promise
   });
 }
 
+/** An eager start hands out a task as a poll does. */
+const mayWorkOn = ({ namespace, taskQueue }: StartWorkflowExecutionRequest, { session = openSession }: Caller): boolean =>
+  session.authority.allows("tasks.work", namespace) && session.authority.mayPoll(taskQueue?.name ?? "");
+
 /** Signals the running execution, or starts one whose first fact is the signal. */
 export const signalWithStartWorkflowExecution =
   (engine: Engine): Services["signalWithStartWorkflowExecution"] =>
-  async (request) => {
+  async (request, caller) => {
     const conflict = request.workflowIdConflictPolicy || WorkflowIdConflictPolicy.USE_EXISTING;
     if (conflict === WorkflowIdConflictPolicy.FAIL) {
       return err(
@@ -187,8 +197,10 @@ export const signalWithStartWorkflowExecution =
       );
     }
     const { signalName, signalInput: input, identity, header, links } = request;
-    const send = (draft: Draft) => signal(draft, { signalName, input, identity, header, links, requestId: request.requestId });
+    const proven = provenBy(caller);
+    const send = (draft: Draft) => signal(draft, { signalName, input, identity, header, links, requestId: request.requestId, ...proven });
     const started = await startOrFind(engine, request, conflict, {
+      ...proven,
       onNew: send,
       onExisting: (draft) => {
         const { requestId } = request;

@@ -5,12 +5,12 @@ import { isRunning } from "../execution/execution.ts";
 import { alreadyCompleted, blobTooLarge } from "../execution/signal.ts";
 import { notFound } from "../protocol/refusal.ts";
 import type { Engine } from "./engine.ts";
-import type { Services } from "./services.ts";
+import { provenBy, type Services } from "./services.ts";
 
 /** Ends a workflow at once, without asking it. Refused when there is no such open execution. */
 export const terminateWorkflowExecution =
   ({ namespaces, runs, limits }: Engine): Services["terminateWorkflowExecution"] =>
-  async (request) => {
+  async (request, caller) => {
     const namespace = namespaces.get(request.namespace);
     if (!namespace.ok) return namespace;
     if (payloadsBytes(request.details) > limits.blobSizeError) return err(blobTooLarge);
@@ -20,7 +20,7 @@ export const terminateWorkflowExecution =
       if (firstExecutionRunId !== "" && firstExecutionRunId !== draft.started.firstExecutionRunId)
         return err(notFound(`workflow not found for ID: ${workflowId}`));
       if (!isRunning(draft)) return err(alreadyCompleted);
-      terminateRun(draft, { reason, details, identity });
+      terminateRun(draft, { reason, details, identity }, provenBy(caller));
       return ok(undefined);
     });
     return done.ok ? ok({}) : done;

@@ -17,7 +17,7 @@ import { invalidArgument, notFound, type Refusal } from "../protocol/refusal.ts"
 import { awaitRun, patienceFor } from "./await-run.ts";
 import type { Engine } from "./engine.ts";
 import type { RunCell } from "./runs.ts";
-import type { Services } from "./services.ts";
+import { provenBy, type Services } from "./services.ts";
 import { attachOnConflict, startOrFind, startResponse } from "./start-workflow-execution.ts";
 
 type Reached = { readonly stage: Stage; readonly outcome: Outcome | undefined };
@@ -152,6 +152,7 @@ export const executeMultiOperation =
           : attached;
     };
     const started = await startOrFind(engine, start, start.workflowIdConflictPolicy || WorkflowIdConflictPolicy.FAIL, {
+      ...provenBy(caller),
       afterFirstTask: noting(admit),
       onExisting,
     });

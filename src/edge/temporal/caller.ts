@@ -1,13 +1,20 @@
 import type { EpochMs } from "../../base/time.ts";
+import type { Session } from "../../service/access/session.ts";
 import type { Caller } from "../../service/services.ts";
 import type { Call } from "./grpc/call.ts";
 
 /** The caller of one gRPC call. Most use cases ask for none of this, so all of it is looked up only when it is asked for. */
 export class GrpcCaller implements Caller {
   readonly #call: Call;
+  readonly session: Session;
 
-  constructor(call: Call) {
+  constructor(call: Call, session: Session) {
     this.#call = call;
+    this.session = session;
+  }
+
+  get namespace(): string {
+    return this.#call.header("temporal-namespace");
   }
 
   get clientName(): string {

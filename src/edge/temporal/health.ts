@@ -6,11 +6,13 @@ import {
   HealthCheckResponse_ServingStatus as Status,
 } from "../../protocol/generated/health/v1/health.ts";
 import { invalidArgument, notFound } from "../../protocol/refusal.ts";
+import { openSession } from "../../service/access/session.ts";
 import type { UseCase } from "../../service/services.ts";
+import { permitsAnybody } from "./authorize.ts";
 import type { Handler } from "./grpc/call.ts";
 import { unary } from "./grpc/unary.ts";
 import { method } from "./method.ts";
-import { rpc, type Traffic } from "./rpc.ts";
+import { type Authenticate, rpc, type Traffic } from "./rpc.ts";
 import { statusOf } from "./status.ts";
 
 export const healthService = "grpc.health.v1.Health";
@@ -31,10 +33,13 @@ export function healthHandlers(services: readonly string[], traffic: Traffic): R
   };
   const checkPath = `/${healthService}/Check`;
   return new Map<string, Handler>([
-    [checkPath, unary(rpc("Check", healthCheck.bind(check), traffic))],
+    [checkPath, unary(rpc("Check", healthCheck.bind(check, permitsAnybody), { ...traffic, authenticate: nobody }))],
     [`/${healthService}/Watch`, watching(statusNow)],
   ]);
 }
+
+/** Load balancers have no credentials. */
+const nobody: Authenticate = () => ok(openSession);
 
 /** Tells the status now, and once more when the server drains. The watcher of an unknown service waits too, as it may come with the next server. */
 const watching =

@@ -3,6 +3,7 @@ import { err, type Result } from "../../base/result.ts";
 import { secondMs } from "../../base/time.ts";
 import { ResourceExhaustedCause, ResourceExhaustedScope } from "../../protocol/generated/temporal/api/enums/v1/failed_cause.ts";
 import type { Refusal } from "../../protocol/refusal.ts";
+import type { Authenticated, AuthenticationRefusal } from "../../service/access/authenticator.ts";
 import { StoreError } from "../../store/store.ts";
 import type { Log } from "../../telemetry/log.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
@@ -14,8 +15,12 @@ import type { Answer } from "./grpc/unary.ts";
 import type { Serve } from "./method.ts";
 import { statusOf } from "./status.ts";
 
+/** Proves who makes a call. */
+export type Authenticate = (call: Call) => Authenticated | Promise<Authenticated>;
+
 /** What all RPCs of one edge share. */
 export type Traffic = {
+  readonly authenticate: Authenticate;
   readonly log: Log;
   readonly metrics: Pick<Metrics, "rpcs" | "rpcSeconds">;
   readonly openPollsMax: number;
@@ -24,13 +29,22 @@ export type Traffic = {
 };
 
 /** Answers the calls of one RPC, and counts them: with its response or one status, whatever the use case does. */
-export function rpc(name: string, serve: Serve, { log, metrics }: Traffic): Answer {
+export function rpc(name: string, serve: Serve, { authenticate, log, metrics }: Pick<Traffic, "authenticate" | "log" | "metrics">): Answer {
   const attempt = async (message: Uint8Array, call: Call): Promise<Result<Uint8Array, Status>> => {
+    let stopListening = (): void => {};
     try {
-      const answer = await serve(message, new GrpcCaller(call));
+      const asked = authenticate(call);
+      const proved = asked instanceof Promise ? await asked : asked;
+      if (!proved.ok) return err(statusOf(refusalOf(proved.error)));
+      const session = proved.value;
+      // A call that waits ends with the credential of whoever waits.
+      stopListening = session.onEnd(() => call.cut(ended));
+      const answer = await serve(message, new GrpcCaller(call, session));
       return answer.ok ? answer : err(statusOf(answer.error));
     } catch (thrown) {
       return err(statusOfThrown(name, thrown, log));
+    } finally {
+      stopListening();
     }
   };
   return async (message, call) => {
@@ -54,6 +68,26 @@ export function polling(serve: Serve, traffic: Traffic): Serve {
       traffic.openPolls--;
     }
   };
+}
+
+const ended = status(Code.UNAUTHENTICATED, "the credentials of this call hold no more");
+
+function refusalOf(refusal: AuthenticationRefusal): Refusal {
+  switch (refusal.kind) {
+    case "no-credentials":
+      return { kind: "unauthenticated", message: "credentials are required: an API key or a token as `authorization: Bearer …`" };
+    case "bad-credentials":
+      return { kind: "unauthenticated", message: "the credentials are not valid" };
+    case "unavailable":
+      return { kind: "unavailable", message: "the credentials cannot be checked right now" };
+    case "locked-out":
+      return {
+        kind: "resource-exhausted",
+        message: `too many wrong credentials: try again after ${Math.ceil(refusal.retryAfter / secondMs)} s`,
+        cause: ResourceExhaustedCause.RPS_LIMIT,
+        scope: ResourceExhaustedScope.SYSTEM,
+      };
+  }
 }
 
 const shuttingDown: Refusal = { kind: "unavailable", message: "server is shutting down" };

@@ -1,10 +1,13 @@
-import { err } from "../../base/result.ts";
+import { err, ok } from "../../base/result.ts";
 import { secondMs } from "../../base/time.ts";
+import type { AccessLookup } from "../../service/access/access.ts";
+import { openSession } from "../../service/access/session.ts";
 import type { Services } from "../../service/services.ts";
 import type { TestServices } from "../../service/test-service.ts";
 import type { Log } from "../../telemetry/log.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
 import type { ServerTls } from "../../tls/server-tls.ts";
+import { permits } from "./authorize.ts";
 import { refusingCompression } from "./compression.ts";
 import type { Handler } from "./grpc/call.ts";
 import { Code } from "./grpc/code.ts";
@@ -12,14 +15,17 @@ import { type GrpcLimits, startGrpcServer } from "./grpc/grpc.ts";
 import { status } from "./grpc/status.ts";
 import { type Answer, unary } from "./grpc/unary.ts";
 import { healthHandlers, healthService } from "./health.ts";
-import type { Method } from "./method.ts";
+import type { Method, RequestOf } from "./method.ts";
 import { type Methods, operatorServiceMethods, rpcName, workflowServiceMethods } from "./methods.ts";
 import { reflectionHandlers, reflectionServices } from "./reflection.ts";
-import { polling, rpc, type Traffic } from "./rpc.ts";
+import { type Authenticate, polling, rpc, type Traffic } from "./rpc.ts";
+import { type RpcAccess, type RpcAccessTable, rpcAccess, testServiceAccess } from "./rpc-access.ts";
 import { testServiceMethods } from "./test-service.ts";
 
 export type TemporalEdgeOptions = {
   readonly services: Services;
+  /** Who calls, and what is known of what they ask about; without it everybody may do everything. */
+  readonly access?: { readonly authenticate: Authenticate; readonly lookup: AccessLookup };
   readonly host: string;
   /** 0 for any free port. */
   readonly port: number;
@@ -75,12 +81,13 @@ const testServiceName = "temporal.api.testservice.v1.TestService";
 export async function startTemporalEdge(options: TemporalEdgeOptions): Promise<TemporalEdge> {
   const { services, testService, host, log, metrics, refuseCompression = true, tls = null } = options;
   const limits = { ...defaultLimits, ...options.limits };
-  const traffic: Traffic = { log, metrics, openPollsMax: limits.openPollsMax, openPolls: 0, draining: false };
+  const { authenticate, lookup } = options.access ?? open;
+  const traffic: Traffic = { authenticate, log, metrics, openPollsMax: limits.openPollsMax, openPolls: 0, draining: false };
 
   const answers = new Map([
-    ...answersOf(workflowService, workflowServiceMethods, services, traffic),
-    ...answersOf(operatorService, operatorServiceMethods, services, traffic),
-    ...(testService === undefined ? [] : answersOf(testServiceName, testServiceMethods, testService, traffic)),
+    ...answersOf(workflowService, workflowServiceMethods, services, rpcAccess, lookup, traffic),
+    ...answersOf(operatorService, operatorServiceMethods, services, rpcAccess, lookup, traffic),
+    ...(testService === undefined ? [] : answersOf(testServiceName, testServiceMethods, testService, testServiceAccess, lookup, traffic)),
   ]);
   const systemInfo = answers.get(systemInfoPath);
   if (refuseCompression && systemInfo !== undefined) answers.set(systemInfoPath, refusingCompression(systemInfo));
@@ -120,17 +127,26 @@ export async function startTemporalEdge(options: TemporalEdgeOptions): Promise<T
 
 const systemInfoPath = `/${workflowService}/GetSystemInfo`;
 
+/** Nobody has to say who they are. */
+const open: NonNullable<TemporalEdgeOptions["access"]> = {
+  authenticate: () => ok(openSession),
+  lookup: { namespaceOfId: () => null, namespaceOfToken: () => null, taskQueueOf: async () => null },
+};
+
 /** The answer of each RPC of one service, by its path. */
 function* answersOf<U extends object>(
   service: string,
   methods: Methods<U>,
   useCases: U,
+  access: RpcAccessTable<U>,
+  lookup: AccessLookup,
   traffic: Traffic,
 ): Generator<[path: string, answer: Answer]> {
   for (const name in methods) {
     const path = `/${service}/${rpcName(name)}`;
     const { poll, bind }: Method<U[typeof name]> = methods[name];
-    const serve = bind(useCases[name]);
+    const row: RpcAccess<RequestOf<U[typeof name]>> = access[name];
+    const serve = bind(useCases[name], permits(row, lookup));
     yield [path, rpc(rpcName(name), poll ? polling(serve, traffic) : serve, traffic)];
   }
 }

@@ -77,6 +77,7 @@ const rows: { readonly [K in Refusal["kind"]]: Row } = {
     "PermissionDeniedFailure",
     { reason: "no" },
   ],
+  unauthenticated: [{ kind: "unauthenticated", message }, Code.UNAUTHENTICATED, message, null, {}],
   aborted: [{ kind: "aborted", message }, Code.ABORTED, message, null, {}],
   unavailable: [{ kind: "unavailable", message }, Code.UNAVAILABLE, message, null, {}],
   unimplemented: [{ kind: "unimplemented", message }, Code.UNIMPLEMENTED, message, null, {}],

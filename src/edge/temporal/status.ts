@@ -48,6 +48,7 @@ const statuses: { readonly [K in Refusal["kind"]]: (refusal: OfKind<K>) => Detai
     detailed(Code.RESOURCE_EXHAUSTED, message, "ResourceExhaustedFailure", ResourceExhaustedFailure, { cause, scope }),
   "permission-denied": ({ message, reason }) =>
     detailed(Code.PERMISSION_DENIED, message, "PermissionDeniedFailure", PermissionDeniedFailure, { reason }),
+  unauthenticated: ({ message }) => plain(Code.UNAUTHENTICATED, message),
   aborted: ({ message }) => plain(Code.ABORTED, message),
   unavailable: ({ message }) => plain(Code.UNAVAILABLE, message),
   unimplemented: ({ message }) => plain(Code.UNIMPLEMENTED, message),

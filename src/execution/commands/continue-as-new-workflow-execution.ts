@@ -90,5 +90,5 @@ export const continueAsNewWorkflowExecution: HandleCommand<"continueAsNewWorkflo
   return ok(undefined);
 };
 
-const openAnother: OpenSuccessor = ({ key, context, userMetadata }, runId, started) =>
-  openAdmitted({ ...key, runId }, started, context, { userMetadata });
+const openAnother: OpenSuccessor = ({ key, context, userMetadata, starter }, runId, started) =>
+  openAdmitted({ ...key, runId }, started, context, { userMetadata, principal: starter });

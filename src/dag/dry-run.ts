@@ -33,15 +33,20 @@ export type PlannedAction =
 /** The steps in an order in which they can run. Refused when the input is not what the definition asks for. */
 export function dryRun(
   spec: DagSpec,
-  { input, workflowId, runId = "dry-run" }: { readonly input: Json; readonly workflowId: string; readonly runId?: string },
+  {
+    input,
+    workflowId,
+    config = {},
+    runId = "dry-run",
+  }: { readonly input: Json; readonly workflowId: string; readonly config?: Json; readonly runId?: string },
 ): Result<readonly PlannedStep[], string> {
   const checked = spec.inputSchema?.check(input);
   if (checked?.ok === false) return err(`input schema validation failed: ${checked.error}`);
-  const scope: Scope = { input, ctx: {}, steps: {}, run: { id: runId, workflow_id: workflowId } };
+  const scope: Scope = { input, ctx: {}, steps: {}, run: { id: runId, workflow_id: workflowId }, config };
   return ok(spec.order.flatMap((index) => (spec.steps[index] === undefined ? [] : [planned(spec, spec.steps[index], scope, workflowId)])));
 }
 
-const isKnown = ({ names }: Expression): boolean => names.every(([root]) => root === "input");
+const isKnown = ({ names }: Expression): boolean => names.every(([root]) => root === "input" || root === "config");
 
 function planned(spec: DagSpec, step: DagStep, scope: Scope, workflowId: string): PlannedStep {
   const { kind, activatedBy } = step;

@@ -6,6 +6,7 @@ import type { LedgerEntry } from "../governance/ledger/ledger.ts";
 export type AdministrationAct =
   | "schema-saved"
   | "schema-deleted"
+  | "config-saved"
   | "lock-taken-over"
   | "lock-freed"
   | "artifact-saved"

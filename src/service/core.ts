@@ -38,6 +38,7 @@ import { createWebhooks, type WebhookOptions } from "./built-in/webhook.ts";
 import { type CheckpointOptions, type Checkpoints, noCheckpoints, startCheckpoints } from "./checkpoints.ts";
 import type { Clock } from "./clock.ts";
 import { createCommitter } from "./committer.ts";
+import { type Configs, createConfigs } from "./configs/configs.ts";
 import { createDag, type Dag } from "./dag/dag.ts";
 import { createRoutes } from "./dag/routes.ts";
 import { createRunSlots } from "./dag/run-slots.ts";
@@ -167,6 +168,8 @@ export type Core = {
   readonly dag: Dag;
   /** That steps of declarative workflows name. */
   readonly schemas: Schemas;
+  /** That declarative workflows look into. */
+  readonly configs: Configs;
   /** Of resources outside of this server. */
   readonly locks: Locks;
   readonly jobs: Jobs;
@@ -393,12 +396,14 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   });
   const deadLetters = createDeadLetters({ engine, committer, jobs, sweeps: options.retention });
 
-  const dag = createDag({ engine, committer, kernel, routeTopic, slots, log: log.child("dag") });
+  const configs = createConfigs({ store, committer, clock, namespaces });
+  const dag = createDag({ engine, committer, kernel, routeTopic, slots, configs, log: log.child("dag") });
   await slots.recover();
 
   return {
     services,
     dag,
+    configs,
     schemas: createSchemas({ store, committer, clock, namespaces }),
     locks: createLocks({ store, committer, clock, namespaces }),
     jobs,

@@ -34,11 +34,16 @@ export type RunStart = {
   /** The memory that `output_path` and `storage` write. */
   readonly context: JsonObject;
   readonly labels: { readonly [name: string]: string };
+  /** Absent when the definition does not look into it. */
+  readonly config?: RunConfig;
   /** The definitions that this run is inside of, outermost first, without its own. */
   readonly callStack: readonly string[];
   /** Steps whose results are taken over from another run, by their id. */
   readonly kept: { readonly [stepId: string]: KeptStep };
 };
+
+/** The configuration as it was when the run started; `steps` has those that have one of their own, with all that they see. */
+export type RunConfig = { readonly data: JsonObject; readonly steps: { readonly [stepId: string]: JsonObject } };
 
 /** A step that has ended in another run: succeeded, or not taken. */
 export type KeptStep = {

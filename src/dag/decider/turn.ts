@@ -136,22 +136,31 @@ export function countOpen(turn: Turn, by: 1 | -1): void {
 // What expressions see.
 
 export function scopeOf(turn: Turn, locals: Partial<Scope> = {}): Scope {
-  const { runId, workflowId, input, labels } = startOf(turn);
+  const { runId, workflowId, input, labels, config } = startOf(turn);
   return {
     input,
     ctx: turn.state.context,
     steps: stepsView(turn),
     run: { id: runId, workflow_id: workflowId, labels, started_at: new Date(turn.state.startedAt).toISOString() },
+    config: config?.data ?? {},
     ...locals,
   };
 }
 
-/** What an action sees beside the run: its item, or its turn of a loop. */
-export function localsOf(turn: Turn, { step, item }: ActionRef): Partial<Scope> {
-  if (item === null) return {};
+/** What an action sees beside the run: its own configuration, its item, or its turn of a loop. */
+export function localsOf(turn: Turn, ref: ActionRef): Partial<Scope> {
+  const { step, item } = ref;
+  const configured = configOf(turn, leafOf(turn, ref).id);
+  if (item === null) return configured;
   const { group } = stepOf(turn, step);
-  if (specOf(turn, step).kind.kind !== "loop") return { item: group?.items[item] ?? null, foreach_index: item };
-  return loopLocals(item, group?.actions[item - 1]?.output ?? null);
+  if (specOf(turn, step).kind.kind !== "loop") return { ...configured, item: group?.items[item] ?? null, foreach_index: item };
+  return { ...configured, ...loopLocals(item, group?.actions[item - 1]?.output ?? null) };
+}
+
+function configOf(turn: Turn, stepId: string): Partial<Scope> {
+  const { steps = {} } = startOf(turn).config ?? {};
+  const config = Object.hasOwn(steps, stepId) ? steps[stepId] : undefined;
+  return config === undefined ? {} : { config };
 }
 
 export const loopLocals = (index: number, previous: Json): Partial<Scope> => ({

@@ -11,6 +11,7 @@ const scope: Scope = {
   ctx: {},
   steps: { "fetch-1": { output: { ok: true } } },
   run: { id: "r1" },
+  config: {},
 };
 
 function valueAt(source: string): Result<Json, string> {

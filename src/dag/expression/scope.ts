@@ -8,6 +8,8 @@ export type Scope = {
   readonly ctx: Json;
   readonly steps: { readonly [id: string]: Json };
   readonly run: Json;
+  /** What was configured when the run started. */
+  readonly config: Json;
   /** In a step with `for_each`, and in its compensation. */
   readonly item?: Json;
   readonly foreach_index?: Json;
@@ -23,7 +25,7 @@ export type Scope = {
 };
 export type Root = keyof Scope;
 
-export const everywhere: readonly Root[] = ["input", "ctx", "steps", "run"];
+export const everywhere: readonly Root[] = ["input", "ctx", "steps", "run", "config"];
 export const inItem: readonly Root[] = ["item", "foreach_index"];
 export const inLoop: readonly Root[] = ["loop", "loop_index", "loop_iteration", "loop_previous_output"];
 export const roots: readonly Root[] = [...everywhere, ...inItem, ...inLoop, "child", "output"];

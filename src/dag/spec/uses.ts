@@ -1,10 +1,19 @@
 import type { Expression } from "../expression/expression.ts";
 import { everywhere, inItem, inLoop, type Root } from "../expression/scope.ts";
 import { expressionsOf, type Template } from "../expression/template.ts";
-import type { DagStep } from "./spec.ts";
+import type { DagSpec, DagStep } from "./spec.ts";
 
 /** An expression of a step, and what it may name. */
 export type Use = { readonly expression: Expression; readonly roots: readonly Root[] };
+
+/** Whether a run of it has to know the configuration. */
+export function namesConfig({ steps, output }: Pick<DagSpec, "steps" | "output">): boolean {
+  const isNamed = ({ names }: Expression): boolean => names.some(([root]) => root === "config");
+  return (
+    steps.some((step) => usesOf(step).some(({ expression }) => isNamed(expression))) ||
+    (output !== null && expressionsOf(output).some(isNamed))
+  );
+}
 
 /** The expressions of a step. Those of a loop's body are evaluated in the loop. */
 export function usesOf(step: Omit<DagStep, "index" | "dependants">): readonly Use[] {

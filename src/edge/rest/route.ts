@@ -16,6 +16,7 @@ export type RestServices = Pick<
   | "audit"
   | "backtest"
   | "checkpoints"
+  | "configs"
   | "doctor"
   | "idempotency"
   | "dag"

@@ -16,6 +16,7 @@ import { explainPolicy } from "./explain-policy.ts";
 import { exportAudit } from "./export-audit.ts";
 import { getApproval } from "./get-approval.ts";
 import { getBundle } from "./get-bundle.ts";
+import { getConfig, getEffectiveConfig } from "./get-config.ts";
 import { getDeadLetter } from "./get-dead-letter.ts";
 import { getDoctor } from "./get-doctor.ts";
 import { getJob } from "./get-job.ts";
@@ -50,6 +51,7 @@ import { renewLock } from "./renew-lock.ts";
 import { rerunRun } from "./rerun.ts";
 import { retryDeadLetter, retryDeadLetters } from "./retry-dead-letter.ts";
 import type { Route } from "./route.ts";
+import { putConfig, saveConfig } from "./save-config.ts";
 import { saveSchema } from "./save-schema.ts";
 import { saveWorkflow } from "./save-workflow.ts";
 import { signalRun } from "./signal-run.ts";
@@ -100,6 +102,10 @@ export const routes: readonly Route[] = [
   saveSchema,
   getSchema,
   deleteSchema,
+  getConfig,
+  saveConfig,
+  putConfig,
+  getEffectiveConfig,
   getLock,
   acquireLock,
   releaseLock,

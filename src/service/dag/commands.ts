@@ -1,5 +1,6 @@
 import { type EpochMs, toProtoTime } from "../../base/time.ts";
 import type { Effect, RunEnd, WantedActivity, WantedChild } from "../../dag/decider/effect.ts";
+import type { RunConfig } from "../../dag/decider/event.ts";
 import { runFailureTypes } from "../../dag/decider/outcome.ts";
 import type { Json } from "../../dag/json.ts";
 import { toPayload } from "../../dag/payload.ts";
@@ -39,6 +40,8 @@ export type CommandScope = {
   readonly scheduledEventIdOf: (activityId: string) => number | undefined;
   /** Of a subworkflow that starts now; null if there is none: the child says so when it is to begin. */
   readonly definitionOf: (workflowId: string) => Definition | null;
+  /** What a subworkflow that starts now keeps of the configuration; null when it does not look into it. */
+  readonly configOf: (workflowId: string) => RunConfig | null;
   /** In US dollars, what the run has cost so far. */
   readonly cost: number;
   readonly traceId: string;
@@ -120,9 +123,10 @@ function scheduleActivity(wanted: WantedActivity, { routeTopic, traceId }: Comma
   return { $case: "scheduleActivityTaskCommandAttributes", value };
 }
 
-function startChild(wanted: WantedChild, { now, runId, traceId, definitionOf }: CommandScope): Attributes {
+function startChild(wanted: WantedChild, { now, runId, traceId, definitionOf, configOf }: CommandScope): Attributes {
   const { jobId, workflowId, input, labels, callStack, timeoutMs } = wanted;
   const definition = definitionOf(workflowId);
+  const config = configOf(workflowId);
   const record: RunRecord = {
     definition: definition?.key.sha256 ?? "",
     labels,
@@ -139,7 +143,7 @@ function startChild(wanted: WantedChild, { now, runId, traceId, definitionOf }: 
     workflowId: jobId,
     workflowType: make(WorkflowType, { name: workflowId }),
     taskQueue: make(TaskQueue, { name: dagTaskQueue }),
-    input: runInput({ runId: jobId, workflowId, input, context: {}, labels, callStack, kept: {} }),
+    input: runInput({ runId: jobId, workflowId, input, context: {}, labels, callStack, kept: {}, ...(config === null ? {} : { config }) }),
     memo: runMemo(record),
     searchAttributes: firstAttributes(record, { queues: definition !== null && definition.spec.maxConcurrentRuns !== null, now }),
     workflowExecutionTimeout: duration(timeoutMs),

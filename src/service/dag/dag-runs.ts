@@ -28,6 +28,7 @@ import {
 import type { Refusal } from "../../protocol/refusal.ts";
 import type { RunKey } from "../../store/store.ts";
 import { dagTaskQueue } from "../built-in/server-task-queue.ts";
+import type { Configs } from "../configs/configs.ts";
 import { deleteWorkflowExecution } from "../delete-workflow-execution.ts";
 import type { Engine } from "../engine.ts";
 import { listWorkflowExecutions } from "../list-workflow-executions.ts";
@@ -39,7 +40,7 @@ import type { Caller } from "../services.ts";
 import { signalWorkflowExecution } from "../signal-workflow-execution.ts";
 import { startWorkflowExecution } from "../start-workflow-execution.ts";
 import { terminateWorkflowExecution } from "../terminate-workflow-execution.ts";
-import type { Definition, Definitions } from "./definitions.ts";
+import { type Definition, type Definitions, ownerOf } from "./definitions.ts";
 import { type DryRunStep, planOf } from "./dry-run.ts";
 import type { FoldedRun, FoldedRuns, FoldRefusal } from "./folded-runs.ts";
 import { type ListedRun, type ListRuns, listedRun, queryOf } from "./listed-runs.ts";
@@ -136,8 +137,9 @@ export function createDagRuns(deps: {
   readonly folded: FoldedRuns;
   readonly kernel: Pick<SafetyKernel, "snapshot">;
   readonly routeTopic: RouteTopic;
+  readonly configs: Pick<Configs, "pinned">;
 }): DagRuns {
-  const { engine, definitions, folded, kernel, routeTopic } = deps;
+  const { engine, definitions, folded, kernel, routeTopic, configs } = deps;
   const { namespaces, runs, newId } = engine;
   const requests = {
     start: startWorkflowExecution(engine),
@@ -250,15 +252,39 @@ export function createDagRuns(deps: {
   async function repeated(namespace: string, { runId, fromStep, input }: RerunDag) {
     const found = await fold(namespace, runId);
     if (!found.ok) return found;
-    const { definition, state, record } = found.value.run;
+    const { run } = found.value;
+    const { definition, state, record } = run;
     const again = fromStep === null ? ok({ kept: {}, context: {} as Json }) : rerunFrom(definition.spec, state, fromStep);
     if (!again.ok) return err<DagRunRefusal>({ kind: "cannot-rerun", message: again.error });
     const { kept, context } = again.value;
-    const start = { input: input ?? state.start?.input ?? null, labels: record.labels, kept, context: isObject(context) ? context : {} };
+    const start = {
+      input: input ?? state.start?.input ?? null,
+      labels: record.labels,
+      kept,
+      context: isObject(context) ? context : {},
+      // As it was, since results that are kept rest on it.
+      ...(run.start.config === undefined ? {} : { config: run.start.config }),
+    };
     return ok({ definition, start, record });
   }
 
-  const plan = (asker: Asker, definition: Definition, start: Pick<RunStart, "input" | "labels">): Result<DryRun, DagRunRefusal> => {
+  /** What a run that starts now is given. */
+  async function begins(
+    definition: Definition,
+    { input, labels }: Pick<RunStart, "input" | "labels">,
+    { orgId, teamId }: Pick<StartDag, "orgId" | "teamId">,
+  ): Promise<Pick<RunStart, "input" | "labels" | "config">> {
+    const owner = ownerOf(definition);
+    const of = { ...owner, orgId: orgId ?? owner.orgId, teamId: teamId ?? owner.teamId };
+    const config = await configs.pinned(definition.key.namespaceId, of, definition.spec);
+    return { input, labels: { ...Object.fromEntries(definition.spec.labels), ...labels }, ...(config === null ? {} : { config }) };
+  }
+
+  const plan = (
+    asker: Asker,
+    definition: Definition,
+    start: Pick<RunStart, "input" | "labels" | "config">,
+  ): Result<DryRun, DagRunRefusal> => {
     const planned = planOf(definition, { ...start, ...asker, snapshot: kernel.snapshot(), routeTopic });
     if (!planned.ok) return err({ kind: "invalid-input", message: planned.error });
     return ok({ workflowId: definition.key.workflowId, definition: definition.key.sha256, steps: planned.value });
@@ -268,14 +294,14 @@ export function createDagRuns(deps: {
     start: async (asker, { workflowId, input, labels, idempotencyKey, ...of }) => {
       const definition = await definitionOf(asker.namespace, workflowId);
       if (!definition.ok) return definition;
-      const start = { input, labels: { ...Object.fromEntries(definition.value.spec.labels), ...labels }, context: {}, kept: {} };
+      const start = { ...(await begins(definition.value, { input, labels }, of)), context: {}, kept: {} };
       return begin(asker, definition.value, { ...of, idempotencyKey, asked: { input, labels }, start, rerunOf: null, rerunStep: null });
     },
 
     dryRun: async (asker, { workflowId, input, labels }) => {
       const definition = await definitionOf(asker.namespace, workflowId);
       if (!definition.ok) return definition;
-      return plan(asker, definition.value, { input, labels: { ...Object.fromEntries(definition.value.spec.labels), ...labels } });
+      return plan(asker, definition.value, await begins(definition.value, { input, labels }, {}));
     },
 
     get: async (namespace, runId) => {

@@ -1,4 +1,5 @@
 import { err } from "../../base/result.ts";
+import type { RunConfig } from "../../dag/decider/event.ts";
 import { decide } from "../../dag/decider/evolve.ts";
 import { answerQuery } from "../../dag/projection/query.ts";
 import { runStatus } from "../../dag/projection/run.ts";
@@ -8,12 +9,13 @@ import type { RunKey } from "../../store/store.ts";
 import type { Log } from "../../telemetry/log.ts";
 import { dagTaskQueue } from "../built-in/server-task-queue.ts";
 import type { Clock } from "../clock.ts";
+import type { Configs } from "../configs/configs.ts";
 import type { Matching } from "../matching.ts";
 import type { Namespaces } from "../namespaces.ts";
 import type { ServerWorker } from "../server-worker.ts";
 import { createWorkflowTaskWorker, type Decided, type WorkflowRequests } from "../workflow-task-worker.ts";
 import { commandOf, failRun, showStatus } from "./commands.ts";
-import type { Definition, Definitions } from "./definitions.ts";
+import { type Definition, type Definitions, ownerOf } from "./definitions.ts";
 import type { FoldedRun, FoldedRuns, FoldRefusal } from "./folded-runs.ts";
 import { queriedRun } from "./queried-run.ts";
 import type { RouteTopic } from "./routes.ts";
@@ -26,6 +28,7 @@ type Deps = {
   readonly definitions: Definitions;
   readonly folded: FoldedRuns;
   readonly slots: Pick<RunSlots, "enter">;
+  readonly configs: Pick<Configs, "pinned">;
   readonly routeTopic: RouteTopic;
   readonly clock: Pick<Clock, "now">;
   readonly log: Log;
@@ -35,12 +38,17 @@ type Deps = {
  * The worker of declarative workflows: takes workflow tasks as any worker does, folds what is new in the history, and answers with what the
  * decider wants done. What it keeps in memory can be lost at any time.
  */
-export function createDagWorker({ definitions, folded, slots, routeTopic, clock, ...worker }: Deps): ServerWorker {
+export function createDagWorker({ definitions, folded, slots, configs, routeTopic, clock, ...worker }: Deps): ServerWorker {
   async function commandsOf({ state, record, scheduledEventIdOf, shownStatus, cost }: FoldedRun, key: RunKey): Promise<readonly Command[]> {
     const wanted = decide(state);
     const children = new Set(wanted.flatMap((effect) => (effect.type === "StartChild" ? [effect.workflowId] : [])));
     const versions = new Map<string, Definition | null>();
-    for (const id of children) versions.set(id, await definitions.current(key.namespaceId, id));
+    const configured = new Map<string, RunConfig | null>();
+    for (const id of children) {
+      const definition = await definitions.current(key.namespaceId, id);
+      versions.set(id, definition);
+      configured.set(id, definition === null ? null : await configs.pinned(key.namespaceId, ownerOf(definition), definition.spec));
+    }
     const now = clock.now();
     const scope = {
       now,
@@ -48,6 +56,7 @@ export function createDagWorker({ definitions, folded, slots, routeTopic, clock,
       routeTopic,
       scheduledEventIdOf,
       definitionOf: (id: string) => versions.get(id) ?? null,
+      configOf: (id: string) => configured.get(id) ?? null,
       cost,
       // One that was started by an earlier version of this server is a trace of its own.
       traceId: record.traceId || key.workflowId,

@@ -1,5 +1,6 @@
 import type { Log } from "../../telemetry/log.ts";
 import type { Committer } from "../committer.ts";
+import type { Configs } from "../configs/configs.ts";
 import type { Engine } from "../engine.ts";
 import { respondQueryTaskCompleted } from "../query-workflow.ts";
 import type { SafetyKernel } from "../safety-kernel.ts";
@@ -26,9 +27,10 @@ export function createDag(deps: {
   readonly kernel: Pick<SafetyKernel, "snapshot">;
   readonly routeTopic: RouteTopic;
   readonly slots: RunSlots;
+  readonly configs: Configs;
   readonly log: Log;
 }): Dag {
-  const { engine, committer, kernel, routeTopic, slots, log } = deps;
+  const { engine, committer, kernel, routeTopic, slots, configs, log } = deps;
   const { store, clock, newId, matching, namespaces } = engine;
   const definitions = createDefinitions({ documents: store, committer, clock, newId });
   const folded = createFoldedRuns({ store, definitions });
@@ -40,7 +42,7 @@ export function createDag(deps: {
   };
   return {
     workflows: createDagWorkflows({ namespaces, definitions, slots }),
-    runs: createDagRuns({ engine, definitions, folded, kernel, routeTopic }),
-    worker: createDagWorker({ matching, namespaces, requests, definitions, folded, slots, routeTopic, clock, log }),
+    runs: createDagRuns({ engine, definitions, folded, kernel, routeTopic, configs }),
+    worker: createDagWorker({ matching, namespaces, requests, definitions, folded, slots, configs, routeTopic, clock, log }),
   };
 }

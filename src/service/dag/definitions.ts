@@ -34,6 +34,9 @@ export type Save = {
 /** A definition, compiled. */
 export type Definition = { readonly key: DefinitionKey; readonly spec: DagSpec };
 
+/** Whose it is: where its configuration is looked for. */
+export const ownerOf = ({ key: { workflowId }, spec: { orgId, teamId } }: Definition) => ({ orgId, teamId, workflowId });
+
 /**
  * Definitions of workflows. A source never changes: what was sent, with the schemas that it named then, is found again by its hash, whatever
  * has been sent or deleted since.

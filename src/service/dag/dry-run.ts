@@ -19,7 +19,7 @@ export type DryRunStep = PlannedStep & {
   readonly compensationDecision: Decision | null;
 };
 
-type Scope = Pick<RunStart, "input" | "labels"> & {
+type Scope = Pick<RunStart, "input" | "labels" | "config"> & {
   readonly namespace: string;
   readonly by: string;
   readonly snapshot: Snapshot;
@@ -31,7 +31,7 @@ type Scope = Pick<RunStart, "input" | "labels"> & {
  * sees the template in its place. Refused with a sentence when the input is not what the definition asks for.
  */
 export function planOf({ spec, key }: Definition, scope: Scope): Result<readonly DryRunStep[], string> {
-  const planned = dryRun(spec, { input: scope.input, workflowId: key.workflowId });
+  const planned = dryRun(spec, { input: scope.input, workflowId: key.workflowId, config: scope.config?.data ?? {} });
   if (!planned.ok) return planned;
   return ok(
     planned.value.map((step) => ({

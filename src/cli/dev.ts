@@ -27,16 +27,17 @@ Examples:
 }
 
 function banner(config: Config, { address, httpAddress }: Addresses): string {
+  const secure = config.tls.cert !== null;
   const lines = [
     `Holdfast ${version}`,
     "",
     `  gRPC         ${address}`,
-    httpAddress === null ? "  HTTP         off" : `  HTTP         http://${httpAddress}  (/api/v1 /healthz /readyz /metrics)`,
+    httpAddress === null ? "  HTTP         off" : `  HTTP         ${secure ? "https" : "http"}://${httpAddress}  (/api/v1 /healthz /readyz /metrics)`,
     config.db === ":memory:" ? "  Data         in memory: gone when this process ends" : `  Data         ${resolve(config.db)}`,
     `  Namespaces   ${config.namespaces.map(({ name }) => name).join(", ")}`,
     "",
-    "Point a worker and a client of any Temporal SDK at the gRPC address, without TLS. In TypeScript:",
-    `  await NativeConnection.connect({ address: "${address}" })`,
+    `Point a worker and a client of any Temporal SDK at the gRPC address, ${secure ? "with" : "without"} TLS. In TypeScript:`,
+    `  await NativeConnection.connect({ address: "${address}"${secure ? ", tls: { serverRootCACertificate }" : ""} })`,
     "Ctrl-C stops the server; what it has accepted goes on at the next start.",
     "",
   ];

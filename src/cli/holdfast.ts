@@ -17,7 +17,12 @@ const exitCode = await runCli(process.argv.slice(2), {
     const { Holdfast } = await import("../main.ts");
     return serve({
       config,
-      start: Holdfast.start,
+      start: async (settings) => {
+        const server = await Holdfast.start(settings);
+        // Without a certificate, it means that the terminal is gone.
+        if (settings.tls.cert !== null) process.on("SIGHUP", () => void server.reloadCertificate());
+        return server;
+      },
       started: (addresses) => print(announce(addresses)),
       complain,
       onSignal: (listener) => {

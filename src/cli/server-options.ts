@@ -9,6 +9,7 @@ import {
   searchAttributeTypes,
 } from "../config/config.ts";
 import { configFileVariable, environmentLayer, fileLayer, namespacesFrom, searchAttributesFrom } from "../config/sources.ts";
+import { clientCertificateModes } from "../config/tls.ts";
 import { UsageError } from "./context.ts";
 
 /** Flags that every command which runs a server has, as commander gives them. */
@@ -24,6 +25,10 @@ export type ServerOptions = {
   readonly searchAttribute?: readonly string[];
   readonly policy?: readonly string[];
   readonly requirePolicy?: true;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly tlsClientCa?: string;
+  readonly tlsClientCert?: string;
   readonly logLevel?: string;
   readonly logFormat?: string;
 };
@@ -43,6 +48,10 @@ export const addServerOptions = (command: Command): Command =>
     .option("--search-attribute <Name=Type>", `search attribute (${searchAttributeTypes.join(", ")}); repeatable`, collect)
     .option("--policy <file>", "policy that decides what workers may do; repeatable", collect)
     .option("--require-policy", "deny every action while no policy is published")
+    .option("--tls-cert <file>", "certificate of the server (PEM): every port speaks TLS")
+    .option("--tls-key <file>", "its private key (PEM)")
+    .option("--tls-client-ca <file>", "authorities that vouch for clients (PEM)")
+    .option("--tls-client-cert <mode>", `certificates of clients: ${clientCertificateModes.join(", ")}`)
     .option("--log-level <level>", logLevels.join(", "))
     .option("--log-format <format>", logFormats.join(" or "));
 
@@ -56,6 +65,10 @@ const flagNames: { readonly [path: string]: string } = {
   searchAttributes: "--search-attribute",
   policy: "--policy",
   requirePolicy: "--require-policy",
+  "tls.cert": "--tls-cert",
+  "tls.key": "--tls-key",
+  "tls.clientCa": "--tls-client-ca",
+  "tls.clientCert": "--tls-client-cert",
   "log.level": "--log-level",
   "log.format": "--log-format",
 };
@@ -71,6 +84,7 @@ const flagLayer = (options: ServerOptions): ConfigLayer => ({
     searchAttributes: options.searchAttribute && searchAttributesFrom(options.searchAttribute),
     policy: options.policy,
     requirePolicy: options.requirePolicy,
+    tls: { cert: options.tlsCert, key: options.tlsKey, clientCa: options.tlsClientCa, clientCert: options.tlsClientCert },
     log: { level: options.logLevel, format: options.logFormat },
   },
   nameOf: (path) => {

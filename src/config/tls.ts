@@ -16,7 +16,7 @@ export type TlsConfig = {
   readonly reload: DurationMs;
 };
 
-const clientCertificateModes = ["none", "optional", "required"] as const;
+export const clientCertificateModes = ["none", "optional", "required"] as const;
 export type ClientCertificateMode = (typeof clientCertificateModes)[number];
 const tlsVersions = ["TLSv1.2", "TLSv1.3"] as const;
 export type TlsVersion = (typeof tlsVersions)[number];

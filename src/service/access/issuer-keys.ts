@@ -36,10 +36,13 @@ export type IssuerKeysDeps = {
   /** Ends what is under way. */
   readonly signal: AbortSignal;
   readonly lookup?: Lookup;
+  /** For an answer of an issuer; `keysTimeout` unless told. */
+  readonly timeout?: DurationMs;
 };
 
-export function createIssuerKeys(issuer: TokenIssuer, { now, log, signal, lookup }: IssuerKeysDeps): IssuerKeys {
-  const read = readerOf(issuer, signal, lookup);
+export function createIssuerKeys(issuer: TokenIssuer, deps: IssuerKeysDeps): IssuerKeys {
+  const { now, log, signal } = deps;
+  const read = readerOf(issuer, deps);
   let held: KeySet | null = null;
   let failedAt: EpochMs | null = null;
   let lookedAt: EpochMs | null = null;
@@ -87,11 +90,11 @@ export function createIssuerKeys(issuer: TokenIssuer, { now, log, signal, lookup
 
 type Reader = () => Promise<Result<{ keys: { kty: string }[] }, string>>;
 
-function readerOf(issuer: TokenIssuer, signal: AbortSignal, lookup: Lookup | undefined): Reader {
+function readerOf(issuer: TokenIssuer, { signal, lookup, timeout = keysTimeout }: IssuerKeysDeps): Reader {
   const { jwks, jwksUri, allowPrivate } = issuer;
   if (typeof jwks === "string") return async () => usableKeys(await fileJson(jwks));
   if (jwks !== null) return async () => usableKeys(ok(jwks));
-  const send = createRequests({ allowPrivate, setting: "auth.jwt.allowPrivate", timeout: keysTimeout }, lookup);
+  const send = createRequests({ allowPrivate, setting: "auth.jwt.allowPrivate", timeout }, lookup);
 
   async function fetchJson(url: URL, answerBytesMax: number): Promise<Result<unknown, string>> {
     const headers = { accept: "application/json", "accept-encoding": "identity", "user-agent": "holdfast" };

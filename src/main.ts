@@ -79,6 +79,7 @@ async function start(config: Config): Promise<Holdfast> {
     ...(skipping === null ? { reconcile: config.reconcile, host: watchHost(config.db) } : {}),
     ...(checkpoints.value === null ? {} : { checkpoints: checkpoints.value }),
     http: config.http,
+    artifacts: artifactOptions(config.artifacts),
     routes: config.routes,
     notify: { ...config.notify, approvals: config.approvals.notify },
     ...(skipping === null ? {} : { onCommit: skipping.consider }),
@@ -142,6 +143,12 @@ async function start(config: Config): Promise<Holdfast> {
     throw error;
   }
 }
+
+const artifactOptions = ({ bytesMax, totalBytesMax, retentionShort, retentionStandard, retentionAudit }: Config["artifacts"]) => ({
+  bytesMax,
+  totalBytesMax,
+  retention: { short: retentionShort, standard: retentionStandard, audit: retentionAudit },
+});
 
 const attributeTypes: { readonly [T in SearchAttributeType]: IndexedValueType } = {
   Text: IndexedValueType.TEXT,

@@ -56,6 +56,10 @@ describe("values are read as people write them", () => {
     [{ namespaces: [{ name: "orders", retention: "48h" }] }, { namespaces: [{ name: "orders", retention: 172_800_000 }] }],
     [{ log: { level: "WARN" } }, { log: { level: "warn", format: "json" } }],
     [{ port: undefined }, { port: 7233 }],
+    [
+      { artifacts: { bytesMax: "1MiB", retentionAudit: "365d" } },
+      { artifacts: { ...defaultConfig.artifacts, bytesMax: 2 ** 20, retentionAudit: 365 * 86_400_000 } },
+    ],
     [{ api: { requestsPerSecond: "off" } }, { api: { ...defaultConfig.api, requestsPerSecond: null } }],
     [{ notify: { allowPrivate: "true" } }, { notify: { ...defaultConfig.notify, allowPrivate: true } }],
     [{ notify: { allowPrivate: ["hooks.internal"] } }, { notify: { ...defaultConfig.notify, allowPrivate: ["hooks.internal"] } }],

@@ -2,7 +2,7 @@ import * as z from "zod/mini";
 import { nearest } from "../base/nearest.ts";
 import { formatBytes, formatDuration, parseBytes, parseCount, parseDuration } from "../base/quantity.ts";
 import { err, ok, type Result } from "../base/result.ts";
-import { type DurationMs, hourMs, secondMs } from "../base/time.ts";
+import { type DurationMs, dayMs, hourMs, secondMs } from "../base/time.ts";
 import { defaultLimits, type Limits } from "../execution/limits.ts";
 import { type AuthConfig, authProblems, authSchema, defaultAuth } from "./auth.ts";
 import { boolean, duration, filledText, hosts, oneOf, setting, text } from "./setting.ts";
@@ -38,6 +38,7 @@ export type Config = {
   readonly notify: NotifyConfig;
   readonly api: ApiConfig;
   readonly http: HttpConfig;
+  readonly artifacts: ArtifactConfig;
   readonly auth: AuthConfig;
   readonly tls: TlsConfig;
   /** Task queues of the workers of topics, by patterns of topics such as `job.incident.*`; a topic without one is its own. */
@@ -100,6 +101,18 @@ export type HttpConfig = {
   readonly timeout: DurationMs;
 };
 
+/** Files behind pointers. */
+export type ArtifactConfig = {
+  /** Of one content. */
+  readonly bytesMax: number;
+  /** Of all artifacts of a namespace. */
+  readonly totalBytesMax: number;
+  /** How long they are kept, by what whoever sends them asks for. */
+  readonly retentionShort: DurationMs;
+  readonly retentionStandard: DurationMs;
+  readonly retentionAudit: DurationMs;
+};
+
 /** How long a request may wait for news before it is answered without. */
 export type LongPoll = {
   /** Of workers for tasks. */
@@ -135,6 +148,13 @@ export const defaultConfig: Config = {
   notify: { channels: {}, signingKey: null, allowPrivate: false, timeout: 10 * secondMs },
   api: { allowedHosts: [], requestsPerSecond: 2_000, requestBurst: 4_000 },
   http: { allowPrivate: false, timeout: 30 * secondMs },
+  artifacts: {
+    bytesMax: 8 * 2 ** 20,
+    totalBytesMax: 2 ** 30,
+    retentionShort: 24 * hourMs,
+    retentionStandard: 7 * dayMs,
+    retentionAudit: 30 * dayMs,
+  },
   auth: defaultAuth,
   tls: defaultTls,
   routes: {},
@@ -229,6 +249,13 @@ const schema = z.strictObject({
     requestBurst: count,
   }),
   http: z.strictObject({ allowPrivate: hosts, timeout: duration }),
+  artifacts: z.strictObject({
+    bytesMax: bytes,
+    totalBytesMax: bytes,
+    retentionShort: duration,
+    retentionStandard: duration,
+    retentionAudit: duration,
+  }),
   auth: authSchema,
   tls: tlsSchema,
   routes: z.record(z.string(), text("a task queue"), { error: "expected a mapping of topics to task queues" }),
@@ -335,6 +362,7 @@ function printedValue(path: readonly string[], value: unknown): string {
   if (key === "bootstrapToken" && value !== null) return "***";
   if (typeof value === "number" && ["longPoll", "retention", "checkpoints", "reconcile", "http", "tls"].includes(group ?? ""))
     return formatDuration(value);
+  if (typeof value === "number" && group === "artifacts") return /^retention/.test(key) ? formatDuration(value) : formatBytes(value);
   if (typeof value === "number" && group === "limits" && /Size|Bytes/.test(key)) return formatBytes(value);
   return typeof value === "string" ? value : JSON.stringify(value);
 }

@@ -23,6 +23,8 @@ import {
 } from "./activity-tasks.ts";
 import { countingApprovals, measureApprovals } from "./approval-metrics.ts";
 import { type Approvals, createApprovals } from "./approvals.ts";
+import { type ArtifactOptions, artifactDefaults } from "./artifacts/artifact.ts";
+import { type Artifacts, createArtifacts } from "./artifacts/artifacts.ts";
 import { type Audit, createAudit } from "./audit.ts";
 import { type Backtest, createBacktest } from "./backtest.ts";
 import { approval } from "./built-in/approval.ts";
@@ -136,6 +138,8 @@ export type CoreOptions = {
   readonly http?: Pick<OutgoingOptions, "allowPrivate" | "timeout">;
   /** Task queues of the workers of topics, by patterns of topics; a topic without one is its own. */
   readonly routes?: { readonly [topics: string]: string };
+  /** How large artifacts may be, and how long they are kept. */
+  readonly artifacts?: ArtifactOptions;
   /** How often what stands still is looked for; without it only when somebody asks. */
   readonly reconcile?: { readonly interval: DurationMs };
   /** The machine, for whoever asks what is wrong. */
@@ -172,6 +176,8 @@ export type Core = {
   readonly configs: Configs;
   /** Of resources outside of this server. */
   readonly locks: Locks;
+  /** Files behind pointers. */
+  readonly artifacts: Artifacts;
   readonly jobs: Jobs;
   /** Jobs that failed for good. */
   readonly deadLetters: DeadLetters;
@@ -335,8 +341,9 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   await transfer.recover();
   const stopMeasuring = await measureApprovals({ store, namespaces, clock, metrics, log: log.child("approvals") });
   const idempotency = createIdempotency({ store, committer, clock, newId });
+  const artifacts = createArtifacts({ store, committer, clock, namespaces, options: options.artifacts ?? artifactDefaults });
   const stopRetention = options.retention
-    ? startRetention({ store, clock, namespaces, runs, idempotency, log: log.child("retention") })
+    ? startRetention({ store, clock, namespaces, runs, idempotency, artifacts, log: log.child("retention") })
     : () => {};
 
   const checkpoints =
@@ -406,6 +413,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     configs,
     schemas: createSchemas({ store, committer, clock, namespaces }),
     locks: createLocks({ store, committer, clock, namespaces }),
+    artifacts,
     jobs,
     deadLetters,
     leases: createLeases({ namespaces, services }),

@@ -77,7 +77,12 @@ test("also in a namespace that was deleted", async () => {
 
 test("a pass runs every minute, until it is stopped", async () => {
   const { deps, clock, put, left, short } = await open();
-  const stop = startRetention({ ...deps, idempotency: { deleteExpired: async () => 0 }, log: silentLog });
+  const stop = startRetention({
+    ...deps,
+    idempotency: { deleteExpired: async () => 0 },
+    artifacts: { deleteExpired: async () => 0 },
+    log: silentLog,
+  });
   await put(short, 1);
   clock.advance(hourMs);
   let names: readonly string[] = ["workflow-1"];

@@ -1,6 +1,7 @@
 import { type DurationMs, minuteMs } from "../base/time.ts";
 import type { Store } from "../store/store.ts";
 import type { Log } from "../telemetry/log.ts";
+import type { Artifacts } from "./artifacts/artifacts.ts";
 import type { Clock } from "./clock.ts";
 import type { Idempotency } from "./idempotency.ts";
 import type { Namespaces } from "./namespaces.ts";
@@ -10,16 +11,17 @@ const everyMs: DurationMs = minuteMs;
 /** Runs deleted in one transaction; between two, requests get their turn. */
 const batchMax = 200;
 
-/** Deletes closed runs once their namespace's retention is over, and idempotency keys once theirs is. Returns how to stop. */
+/** Deletes closed runs once their namespace's retention is over, and idempotency keys and artifacts once theirs is. Returns how to stop. */
 export function startRetention(deps: {
   store: Pick<Store, "readClosedRuns" | "deleteRuns">;
   clock: Clock;
   namespaces: Namespaces;
   runs: Pick<Runs<never>, "forget">;
   idempotency: Pick<Idempotency, "deleteExpired">;
+  artifacts: Pick<Artifacts, "deleteExpired">;
   log: Log;
 }): () => void {
-  const { clock, idempotency, log } = deps;
+  const { clock, idempotency, artifacts, log } = deps;
   let stopped = false;
   let cancel = () => {};
   const later = () => {
@@ -30,6 +32,7 @@ export function startRetention(deps: {
           if (deleted > 0) log.info("closed runs deleted after their retention", { runs: deleted });
         })
         .then(() => idempotency.deleteExpired())
+        .then(() => artifacts.deleteExpired())
         .catch((error: unknown) => log.error("cannot delete what its retention is over for, trying again", {}, error))
         .finally(later);
     });
@@ -47,7 +50,7 @@ export async function deleteExpired({
   clock,
   namespaces,
   runs,
-}: Omit<Parameters<typeof startRetention>[0], "idempotency" | "log">): Promise<number> {
+}: Omit<Parameters<typeof startRetention>[0], "idempotency" | "artifacts" | "log">): Promise<number> {
   let deleted = 0;
   for (const { id, body } of namespaces.list()) {
     for (;;) {

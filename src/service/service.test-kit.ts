@@ -119,7 +119,7 @@ export type TestCore = Core & { readonly store: TestStore; readonly clock: Manua
 /** The server without its edges, over a store in memory, with the namespace `default`. */
 export async function openCore(
   given: { store?: TestStore; clock?: ManualClock } & Partial<Pick<CoreOptions, "limits">> &
-    Pick<CoreOptions, "policy" | "checkpoints"> = {},
+    Pick<CoreOptions, "policy" | "checkpoints" | "artifacts"> = {},
 ): Promise<TestCore> {
   const store = given.store ?? (await openTestStore());
   const clock = given.clock ?? manualClock();
@@ -135,6 +135,7 @@ export async function openCore(
     retention: true,
     ...(given.policy === undefined ? {} : { policy: given.policy }),
     ...(given.checkpoints === undefined ? {} : { checkpoints: given.checkpoints }),
+    ...(given.artifacts === undefined ? {} : { artifacts: given.artifacts }),
   });
   return { ...core, store, clock };
 }

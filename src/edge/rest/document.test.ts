@@ -106,6 +106,7 @@ describe("every status that the document has occurs", () => {
   let job: string;
   let dead: readonly string[];
   let leases: readonly string[];
+  let artifact: string;
   const submitted = async (topic: string): Promise<string> =>
     String((await api.ask("POST", `${v1}/jobs`, { body: { topic, input: 1 } })).json.job_id);
   const denied = async (): Promise<string> => {
@@ -140,6 +141,8 @@ describe("every status that the document has occurs", () => {
     await api.ask("POST", `${v1}/workers/lease`, { body: { task_queue: "empty", wait_ms: 0 } });
     await api.ask("POST", `${v1}/jobs`, { body: { prompt: "x" }, headers: key });
     await api.ask("POST", `${v1}/locks/acquire`, { body: { resource: "taken", owner: "b" } });
+    const { json } = await api.ask("POST", `${v1}/artifacts`, { body: { content: "x" }, headers: key });
+    artifact = encodeURIComponent(String(json.artifact_ptr));
   });
 
   /** A request of each operation that is not refused, in an order in which they can be asked. */
@@ -189,6 +192,11 @@ describe("every status that the document has occurs", () => {
     "GET /api/v1/locks": [`${v1}/locks?resource=db`],
     "POST /api/v1/locks/renew": [`${v1}/locks/renew`, { body: lock }],
     "POST /api/v1/locks/release": [`${v1}/locks/release`, { body: lock }],
+    "POST /api/v1/artifacts": [`${v1}/artifacts`, { body: { content: "a" } }],
+    "GET /api/v1/artifacts": [`${v1}/artifacts`],
+    "GET /api/v1/artifacts/{ptr}": [`${v1}/artifacts/${artifact}`],
+    "GET /api/v1/artifacts/{ptr}/content": [`${v1}/artifacts/${artifact}/content`],
+    "DELETE /api/v1/artifacts/{ptr}": [`${v1}/artifacts/${artifact}`],
     "GET /api/v1/approvals": [`${v1}/approvals`],
     "GET /api/v1/approvals/{id}": [`${v1}/approvals/${open}`],
     "POST /api/v1/approvals/{id}/approve": [`${v1}/approvals/${open}/approve`, { as: "ada", headers: finance }],
@@ -276,6 +284,11 @@ describe("every status that the document has occurs", () => {
     ["POST", `${v1}/locks/release`, { body: { ...lock, owner: "nobody" } }],
     ["POST", `${v1}/locks/acquire`, { body: { ...lock, resource: "" } }],
     ["POST", `${v1}/locks/acquire`, { body: { ...lock, resource: "taken" } }],
+    ["POST", `${v1}/artifacts`, { body: { content: "y" }, headers: key }],
+    ["POST", `${v1}/artifacts?max_bytes=1`, { body: { content: "abc" } }],
+    ["GET", `${v1}/artifacts/none`],
+    ["GET", `${v1}/artifacts/none/content`],
+    ["DELETE", `${v1}/artifacts/none`],
     ["GET", `${v1}/approvals/none`],
     ["POST", `${v1}/approvals/none/approve`, { as: "ada" }],
     ["POST", `${v1}/approvals/none/reject`, { as: "ada" }],
@@ -352,6 +365,7 @@ describe("every status that the document has occurs", () => {
       };
       for (const key of [
         "approvals",
+        "artifacts",
         "audit",
         "backtest",
         "checkpoints",

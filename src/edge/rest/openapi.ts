@@ -162,6 +162,7 @@ function headersOf({ problems }: Route): readonly Parameter[] {
     ...(has("bad-idempotency-key")
       ? [header("Idempotency-Key", false, "names this request, which may then be sent again: it has one effect and one answer")]
       : []),
+    ...(has("artifact-too-large") ? [header("X-Max-Artifact-Bytes", false, "refuses what is larger, as `max_bytes` does")] : []),
     ...(has("bad-condition") ? [header("If-Match", false, "does so only to the state with this tag")] : []),
   ];
 }

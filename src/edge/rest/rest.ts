@@ -38,7 +38,7 @@ export async function createRestApi({
   const app = fastify({
     logger: false,
     bodyLimit: bodyBytesMax,
-    frameworkErrors: (error, _, reply) => sendProblem(reply, problemOfError(error)),
+    frameworkErrors: (error, request, reply) => sendProblem(reply, problemOfError(error, request)),
   });
   addHooks(app, { options, metrics, sendProblem });
   const parseJson = app.getDefaultJsonParser("error", "error");
@@ -62,14 +62,15 @@ export async function createRestApi({
     }),
   );
   app.setErrorHandler((error, request, reply) => {
-    const problem = problemOfError(error);
+    const problem = problemOfError(error, request);
     if (problem.status >= 500) log.error("request failed", { method: request.method, path: pathOf(request.url) }, error);
     return sendProblem(reply, problem);
   });
-  for (const { method, path, success, answer } of documentedRoutes(routes)) {
+  for (const { method, path, bodyBytesMax: ownBytesMax, success, answer } of documentedRoutes(routes)) {
     app.route({
       method,
       url: path,
+      bodyLimit: ownBytesMax?.(services) ?? bodyBytesMax,
       handler: async (request, reply) => {
         const { headers, params, query, body } = request;
         const signal = leaving(reply);
@@ -96,10 +97,13 @@ function send(reply: FastifyReply, success: Route["success"], answer: Answer, lo
   if ("events" in answer) return sendEvents(reply, answer.events);
   if ("text" in answer) return reply.headers(answer.headers ?? {}).send(answer.text);
   if ("json" in answer) return reply.headers(answer.headers ?? {}).send(answer.json);
+  if ("bytes" in answer) return reply.header("content-disposition", attachment(answer.fileName)).send(answer.bytes);
   const lines = Readable.from(answer.lines, { objectMode: false });
   lines.on("error", (error) => log.error("export broke off", { path: pathOf(reply.request.url) }, error));
-  return reply.header("content-disposition", `attachment; filename*=UTF-8''${encodeURIComponent(answer.fileName)}`).send(lines);
+  return reply.header("content-disposition", attachment(answer.fileName)).send(lines);
 }
+
+const attachment = (fileName: string): string => `attachment; filename*=UTF-8''${encodeURIComponent(fileName)}`;
 
 const sendProblem = (reply: FastifyReply, problem: Problem): FastifyReply =>
   reply.status(problem.status).type(problemType).header("cache-control", "no-store").send(problemBody(problem));
@@ -107,10 +111,12 @@ const sendProblem = (reply: FastifyReply, problem: Problem): FastifyReply =>
 const pathOf = (url: string): string => url.split("?", 1)[0] ?? "/";
 
 /** What went wrong before a route saw the request, or inside it. */
-function problemOfError(error: unknown): Problem {
+function problemOfError(error: unknown, { routeOptions }: Pick<FastifyRequest, "routeOptions">): Problem {
   if (error instanceof StoreError) return { status: 503, code: "unavailable", detail: "the database cannot be used right now" };
   if (error instanceof TooDeep) return tooDeep;
   const { code, statusCode = 500 } = error as { readonly code?: string; readonly statusCode?: number };
+  if (code === "FST_ERR_CTP_BODY_TOO_LARGE")
+    return { status: 413, code: "too-large", detail: `the body is larger than ${routeOptions.bodyLimit} bytes` };
   const known = code === undefined ? undefined : libraryProblems[code];
   if (known !== undefined) return known;
   if (error instanceof SyntaxError) return badJson;
@@ -125,7 +131,6 @@ class TooDeep extends Error {
 const tooDeep = badRequest("bad-json", `the body is nested more than ${nestingMax} times`);
 const badJson = badRequest("bad-json", "the body is not JSON");
 const libraryProblems: { readonly [code: string]: Problem } = {
-  FST_ERR_CTP_BODY_TOO_LARGE: { status: 413, code: "too-large", detail: `the body is larger than ${bodyBytesMax} bytes` },
   FST_ERR_CTP_INVALID_MEDIA_TYPE: notJson,
   FST_ERR_CTP_INVALID_JSON_BODY: badJson,
   FST_ERR_CTP_EMPTY_JSON_BODY: badJson,

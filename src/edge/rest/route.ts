@@ -13,6 +13,7 @@ import type { Subscription } from "./watch.ts";
 export type RestServices = Pick<
   Core,
   | "approvals"
+  | "artifacts"
   | "audit"
   | "backtest"
   | "checkpoints"
@@ -38,6 +39,8 @@ export type Answer<R = unknown> =
   | { readonly nothing: true }
   /** Written as they come, as far as the reader keeps up. The name is for people who download it. */
   | { readonly lines: AsyncIterable<string>; readonly fileName: string }
+  /** To be downloaded under that name. */
+  | { readonly bytes: Uint8Array; readonly fileName: string }
   /** Of the route's media type. */
   | { readonly text: string; readonly headers?: { readonly "content-security-policy": string } };
 
@@ -65,6 +68,8 @@ export type Route = {
   readonly body: z.ZodMiniType | null;
   /** Whether the body may be YAML in place of JSON. */
   readonly yaml: boolean;
+  /** Larger bodies are refused; null for what every route takes. */
+  readonly bodyBytesMax: ((services: RestServices) => number) | null;
   readonly success: Success;
   /** Everything it may refuse with. */
   readonly problems: ProblemCodes;
@@ -110,6 +115,7 @@ export function route<P = object, Q = object, B = object, R = unknown>({
   query,
   body,
   yaml = false,
+  bodyBytesMax = null,
   success,
   problems = {},
   idempotent = false,
@@ -122,6 +128,7 @@ export function route<P = object, Q = object, B = object, R = unknown>({
   readonly query?: z.ZodMiniType<Q>;
   readonly body?: z.ZodMiniType<B>;
   readonly yaml?: boolean;
+  readonly bodyBytesMax?: Route["bodyBytesMax"];
   readonly success: Success<R>;
   /** What the handler refuses with; what every route may is added. */
   readonly problems?: ProblemCodes;
@@ -139,6 +146,7 @@ export function route<P = object, Q = object, B = object, R = unknown>({
     query: query ?? null,
     body: body ?? null,
     yaml,
+    bodyBytesMax,
     success,
     problems: { ...(idempotent ? idempotentCodes : {}), ...commonProblems, ...(method === "GET" ? {} : bodyProblems), ...problems },
     answer: async ({ headers, text, signal, ...raw }, services) => {

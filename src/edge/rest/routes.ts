@@ -5,6 +5,7 @@ import { cancelJob } from "./cancel-job.ts";
 import { cancelRun, cancelRunOfWorkflow } from "./cancel-run.ts";
 import { completeLease } from "./complete-lease.ts";
 import { delegate } from "./delegate.ts";
+import { deleteArtifact } from "./delete-artifact.ts";
 import { deleteBundle } from "./delete-bundle.ts";
 import { deleteDeadLetter, deleteDeadLetters } from "./delete-dead-letter.ts";
 import { deleteRun } from "./delete-run.ts";
@@ -15,6 +16,7 @@ import { evaluatePolicy } from "./evaluate-policy.ts";
 import { explainPolicy } from "./explain-policy.ts";
 import { exportAudit } from "./export-audit.ts";
 import { getApproval } from "./get-approval.ts";
+import { getArtifact, getArtifactContent } from "./get-artifact.ts";
 import { getBundle } from "./get-bundle.ts";
 import { getConfig, getEffectiveConfig } from "./get-config.ts";
 import { getDeadLetter } from "./get-dead-letter.ts";
@@ -30,6 +32,7 @@ import { getWorkflow } from "./get-workflow.ts";
 import { heartbeatLease } from "./heartbeat-lease.ts";
 import { leaseTask } from "./lease-task.ts";
 import { listApprovals } from "./list-approvals.ts";
+import { listArtifacts } from "./list-artifacts.ts";
 import { listAudit } from "./list-audit.ts";
 import { listBundles } from "./list-bundles.ts";
 import { listDeadLetters, pageDeadLetters } from "./list-dead-letters.ts";
@@ -52,6 +55,7 @@ import { rerunRun } from "./rerun.ts";
 import { retryDeadLetter, retryDeadLetters } from "./retry-dead-letter.ts";
 import type { Route } from "./route.ts";
 import { putConfig, saveConfig } from "./save-config.ts";
+import { saveArtifact } from "./save-artifact.ts";
 import { saveSchema } from "./save-schema.ts";
 import { saveWorkflow } from "./save-workflow.ts";
 import { signalRun } from "./signal-run.ts";
@@ -110,6 +114,11 @@ export const routes: readonly Route[] = [
   acquireLock,
   releaseLock,
   renewLock,
+  saveArtifact,
+  listArtifacts,
+  getArtifact,
+  getArtifactContent,
+  deleteArtifact,
   listApprovals,
   getApproval,
   approve,

@@ -79,6 +79,7 @@ async function start(config: Config): Promise<Holdfast> {
     ...(skipping === null ? { reconcile: config.reconcile, host: watchHost(config.db) } : {}),
     ...(checkpoints.value === null ? {} : { checkpoints: checkpoints.value }),
     http: config.http,
+    push: config.push,
     artifacts: artifactOptions(config.artifacts),
     routes: config.routes,
     notify: { ...config.notify, approvals: config.approvals.notify },

@@ -38,6 +38,7 @@ export type Config = {
   readonly notify: NotifyConfig;
   readonly api: ApiConfig;
   readonly http: HttpConfig;
+  readonly push: PushConfig;
   readonly artifacts: ArtifactConfig;
   readonly auth: AuthConfig;
   readonly tls: TlsConfig;
@@ -113,6 +114,30 @@ export type ArtifactConfig = {
   readonly retentionAudit: DurationMs;
 };
 
+/** Where tasks are pushed to, besides what is registered over the API. */
+export type PushConfig = {
+  /** Whether hosts may have addresses that are not public, and be reached without TLS: all of them, none, or these. */
+  readonly allowPrivate: boolean | readonly string[];
+  /** By id. */
+  readonly endpoints: { readonly [id: string]: EndpointConfig };
+};
+
+export type EndpointConfig = {
+  readonly namespace: string;
+  /** A task queue, or a pattern of their names. */
+  readonly taskQueues: string;
+  readonly url: string;
+  /** Key of the signature: `whsec_` and 24 to 64 bytes in base64. */
+  readonly secret: string;
+  /** Their values may be secrets. */
+  readonly headers: { readonly [name: string]: string };
+  /** From the call to the answer. */
+  readonly timeout: DurationMs;
+  /** Requests that are open at one time. */
+  readonly maxConcurrent: number;
+  readonly enabled: boolean;
+};
+
 /** How long a request may wait for news before it is answered without. */
 export type LongPoll = {
   /** Of workers for tasks. */
@@ -148,6 +173,7 @@ export const defaultConfig: Config = {
   notify: { channels: {}, signingKey: null, allowPrivate: false, timeout: 10 * secondMs },
   api: { allowedHosts: [], requestsPerSecond: 2_000, requestBurst: 4_000 },
   http: { allowPrivate: false, timeout: 30 * secondMs },
+  push: { allowPrivate: false, endpoints: {} },
   artifacts: {
     bytesMax: 8 * 2 ** 20,
     totalBytesMax: 2 ** 30,
@@ -249,6 +275,23 @@ const schema = z.strictObject({
     requestBurst: count,
   }),
   http: z.strictObject({ allowPrivate: hosts, timeout: duration }),
+  push: z.strictObject({
+    allowPrivate: hosts,
+    endpoints: z.record(
+      z.string(),
+      z.strictObject({
+        namespace: z._default(text("a namespace"), "default"),
+        taskQueues: text("a task queue, or a pattern of their names"),
+        url: webhookUrl,
+        secret: text("a secret"),
+        headers: z._default(z.record(z.string(), text("a text"), { error: "expected a mapping of names to texts" }), {}),
+        timeout: z._default(duration, 30 * secondMs),
+        maxConcurrent: z._default(count, 10),
+        enabled: z._default(boolean, true),
+      }),
+      { error: "expected a mapping of ids to endpoints" },
+    ),
+  }),
   artifacts: z.strictObject({
     bytesMax: bytes,
     totalBytesMax: bytes,
@@ -348,7 +391,7 @@ function pathsOf(values: ConfigValues, path: readonly string[] = []): readonly (
 
 /** Settings whose keys a person chooses. */
 function isDictionary(path: readonly string[]): boolean {
-  return ["searchAttributes", "notify.channels", "routes", "auth.roles"].includes(path.join("."));
+  return ["searchAttributes", "notify.channels", "push.endpoints", "routes", "auth.roles"].includes(path.join("."));
 }
 
 const valueAt = (config: Config, path: readonly string[]): unknown =>
@@ -358,6 +401,7 @@ function printedValue(path: readonly string[], value: unknown): string {
   const [group, key = ""] = path;
   if (path.join(".") === "db") return withoutPassword(String(value));
   if ((group === "httpPort" || key === "requestsPerSecond") && value === null) return "off";
+  if (path.join(".") === "push.endpoints") return printedEndpoints(value as PushConfig["endpoints"]);
   if (group === "notify") return printedNotify(key, value);
   if (key === "bootstrapToken" && value !== null) return "***";
   if (typeof value === "number" && ["longPoll", "retention", "checkpoints", "reconcile", "http", "tls"].includes(group ?? ""))
@@ -373,6 +417,17 @@ function printedNotify(key: string, value: unknown): string {
     return JSON.stringify(Object.fromEntries(Object.entries(value).map(([name, url]) => [name, `${new URL(String(url)).origin}/***`])));
   if (key === "signingKey") return value === null ? "null" : "***";
   return key === "timeout" ? formatDuration(Number(value)) : JSON.stringify(value);
+}
+
+/** Of secrets there is only that they are there. */
+function printedEndpoints(endpoints: PushConfig["endpoints"]): string {
+  const shown = ({ url, headers, ...rest }: EndpointConfig) => ({
+    ...rest,
+    url: `${new URL(url).origin}/***`,
+    secret: "***",
+    headers: Object.keys(headers),
+  });
+  return JSON.stringify(Object.fromEntries(Object.entries(endpoints).map(([id, endpoint]) => [id, shown(endpoint)])));
 }
 
 /** A database address may be a URL with credentials. */

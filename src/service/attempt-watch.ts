@@ -38,7 +38,7 @@ export function watchAttempt(
     identity,
     log,
     always = false,
-    details = () => undefined,
+    details = async () => undefined,
   }: {
     readonly requests: Pick<Services, "recordActivityTaskHeartbeat">;
     readonly stopping: AbortSignal;
@@ -46,7 +46,7 @@ export function watchAttempt(
     readonly log: Log;
     readonly always?: boolean;
     /** What a heartbeat says. */
-    readonly details?: () => Payloads | undefined;
+    readonly details?: () => Promise<Payloads | undefined>;
   },
 ): AttemptWatch {
   const ended = new AbortController();
@@ -61,7 +61,7 @@ export function watchAttempt(
   const lapse = setTimeout(() => end("gone"), Math.min(fromProtoTime(startToCloseTimeout) || timerMsMax, timerMsMax));
 
   const beat = async (): Promise<void> => {
-    const request = make(RecordActivityTaskHeartbeatRequest, { taskToken, namespace, identity, details: details() });
+    const request = make(RecordActivityTaskHeartbeatRequest, { taskToken, namespace, identity, details: await details() });
     const heard = await requests.recordActivityTaskHeartbeat(request, here());
     if (heard.ok && heard.value.cancelRequested) end("cancelled");
     else if (!heard.ok && heard.error.kind === "not-found") end("gone");

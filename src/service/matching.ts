@@ -31,6 +31,8 @@ export type Reservation = {
   release(): void;
 };
 
+export type WatchedQueue = { readonly taskQueue: string | null; readonly type: QueueKey["type"] };
+
 export type QueueInfo = {
   readonly pollers: readonly { readonly identity: string; readonly lastAccessTime: EpochMs; readonly ratePerSecond: number }[];
   readonly backlogCount: number;
@@ -49,10 +51,10 @@ export type Matching = {
   /** Waits for a task, at most `patience`. Null when none came, the caller went away, or the server drains. */
   poll(queue: QueueKey, poll: Poll, wait: { patience: DurationMs; signal: AbortSignal }): Promise<Handout | null>;
   /**
-   * Tells of each queue of this name, in whatever namespace, in which something is that no poller waits for: at once and from then on. So a
-   * worker inside the server polls only where there is work.
+   * Tells of each queue of this name (null: of any), in whatever namespace, in which something is that no poller waits for: at once and from
+   * then on. So a worker inside the server polls only where there is work.
    */
-  watch(queue: Omit<QueueKey, "namespaceId">, told: (queue: QueueKey) => void): void;
+  watch(queue: WatchedQueue, told: (queue: QueueKey) => void): void;
   /** Whether somebody polls, or did so lately. */
   isPolled(queue: QueueKey, within: DurationMs): boolean;
   /** Queues that somebody has polled or put tasks into, as long as they are remembered. */
@@ -120,7 +122,7 @@ export function createMatching(deps: {
 }): Matching {
   const { store, clock, metrics, startTask } = deps;
   const queues = new Map<string, Queue>();
-  const watchers: { readonly taskQueue: string; readonly type: QueueKey["type"]; readonly told: (queue: QueueKey) => void }[] = [];
+  const watchers: (WatchedQueue & { readonly told: (queue: QueueKey) => void })[] = [];
   let draining = false;
 
   metrics.pollsOpen.readFrom(() => countBy(queues, (queue) => queue.waiters.size));
@@ -154,7 +156,7 @@ export function createMatching(deps: {
 
   const tellWatchers = ({ key }: Queue): void => {
     if (draining) return;
-    for (const { taskQueue, type, told } of watchers) if (taskQueue === key.taskQueue && type === key.type) told(key);
+    for (const { told, ...watched } of watchers) if (isWatched(watched, key)) told(key);
   };
 
   /** Whether the queue's rate limit lets one more task go now; otherwise somebody looks again when it does. */
@@ -340,10 +342,10 @@ export function createMatching(deps: {
       }
     },
 
-    watch: ({ taskQueue, type }, told) => {
-      watchers.push({ taskQueue, type, told });
+    watch: (watched, told) => {
+      watchers.push({ ...watched, told });
       for (const { key, backlog, complete, direct } of queues.values())
-        if (key.taskQueue === taskQueue && key.type === type && (backlog.length + direct.size > 0 || !complete)) told(key);
+        if (isWatched(watched, key) && (backlog.length + direct.size > 0 || !complete)) told(key);
     },
 
     isPolled: (key, within) => {
@@ -415,6 +417,9 @@ const isForgotten = (queue: Queue, now: EpochMs): boolean =>
   queue.complete &&
   queue.loading === null &&
   now - queue.lastPollTime > pollerRememberedFor;
+
+const isWatched = ({ taskQueue, type }: WatchedQueue, key: QueueKey): boolean =>
+  type === key.type && (taskQueue === null || taskQueue === key.taskQueue);
 
 const queueName = ({ namespaceId, taskQueue, type }: QueueKey): string => `${type}\n${namespaceId}\n${taskQueue}`;
 const taskName = ({ run, type, scheduledEventId }: TaskKey): string => `${type}\n${run.runId}\n${scheduledEventId}`;

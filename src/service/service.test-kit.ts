@@ -119,7 +119,7 @@ export type TestCore = Core & { readonly store: TestStore; readonly clock: Manua
 /** The server without its edges, over a store in memory, with the namespace `default`. */
 export async function openCore(
   given: { store?: TestStore; clock?: ManualClock } & Partial<Pick<CoreOptions, "limits">> &
-    Pick<CoreOptions, "policy" | "checkpoints" | "artifacts"> = {},
+    Pick<CoreOptions, "policy" | "push" | "checkpoints" | "artifacts"> = {},
 ): Promise<TestCore> {
   const store = given.store ?? (await openTestStore());
   const clock = given.clock ?? manualClock();
@@ -134,6 +134,7 @@ export async function openCore(
     namespaces: [{ name: "default", retention: dayMs, searchAttributes: {} }],
     retention: true,
     ...(given.policy === undefined ? {} : { policy: given.policy }),
+    ...(given.push === undefined ? {} : { push: given.push }),
     ...(given.checkpoints === undefined ? {} : { checkpoints: given.checkpoints }),
     ...(given.artifacts === undefined ? {} : { artifacts: given.artifacts }),
   });

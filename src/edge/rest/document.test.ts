@@ -7,12 +7,13 @@ import { Validator } from "@seriousme/openapi-schema-validator";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import { hourMs } from "../../base/time.ts";
+import { hourMs, secondMs } from "../../base/time.ts";
 import { make } from "../../protocol/codec.ts";
 import { TaskQueue } from "../../protocol/generated/temporal/api/taskqueue/v1/message.ts";
 import { StartWorkflowExecutionRequest } from "../../protocol/generated/temporal/api/workflowservice/v1/request_response.ts";
 import { unsignedAllowed } from "../../service/policy/bundle-source.ts";
 import { bundleIdOf } from "../../service/policy/policy-files.ts";
+import { newSecret } from "../../service/push/webhook-signature.ts";
 import { accepted, patient } from "../../service/service.test-kit.ts";
 import { StoreError } from "../../store/store.ts";
 import { answersSeen, document, resolve } from "./conform.test-kit.ts";
@@ -33,6 +34,7 @@ beforeAll(async () => {
   const { privateKey } = generateKeyPairSync("ed25519");
   api = await openApi(undefined, {
     policy: { files: [policyFile], signing: unsignedAllowed },
+    push: { allowPrivate: false, endpoints: { fixed } },
     checkpoints: { privateKey, interval: hourMs, file: null },
   });
 });
@@ -97,6 +99,19 @@ const ofTenantC = { "x-tenant-id": "c" };
 const lock = { resource: "db", owner: "a" };
 const action = { body: { topic: "a" } };
 
+/** Nobody is reached there: the address is not public. */
+const endpoint = { task_queues: "job.none", url: "https://127.0.0.1" };
+const fixed = {
+  namespace: "default",
+  taskQueues: endpoint.task_queues,
+  url: endpoint.url,
+  secret: newSecret(),
+  headers: {},
+  timeout: secondMs,
+  maxConcurrent: 1,
+  enabled: true,
+};
+
 describe("every status that the document has occurs", () => {
   let held: string;
   let open: string;
@@ -141,6 +156,7 @@ describe("every status that the document has occurs", () => {
     await api.ask("POST", `${v1}/workers/lease`, { body: { task_queue: "empty", wait_ms: 0 } });
     await api.ask("POST", `${v1}/jobs`, { body: { prompt: "x" }, headers: key });
     await api.ask("POST", `${v1}/locks/acquire`, { body: { resource: "taken", owner: "b" } });
+    await api.ask("PUT", `${v1}/endpoints/other`, { body: endpoint });
     const { json } = await api.ask("POST", `${v1}/artifacts`, { body: { content: "x" }, headers: key });
     artifact = encodeURIComponent(String(json.artifact_ptr));
   });
@@ -188,6 +204,11 @@ describe("every status that the document has occurs", () => {
     "GET /api/v1/schemas": [`${v1}/schemas`],
     "GET /api/v1/schemas/{id}": [`${v1}/schemas/acme%2Forder`],
     "DELETE /api/v1/schemas/{id}": [`${v1}/schemas/acme%2Forder`],
+    "PUT /api/v1/endpoints/{id}": [`${v1}/endpoints/mine`, { body: endpoint }],
+    "GET /api/v1/endpoints": [`${v1}/endpoints`],
+    "GET /api/v1/endpoints/{id}": [`${v1}/endpoints/mine`],
+    "POST /api/v1/endpoints/{id}/test": [`${v1}/endpoints/mine/test`],
+    "DELETE /api/v1/endpoints/{id}": [`${v1}/endpoints/mine`],
     "POST /api/v1/locks/acquire": [`${v1}/locks/acquire`, { body: lock }],
     "GET /api/v1/locks": [`${v1}/locks?resource=db`],
     "POST /api/v1/locks/renew": [`${v1}/locks/renew`, { body: lock }],
@@ -279,6 +300,14 @@ describe("every status that the document has occurs", () => {
     ["POST", `${v1}/config`, { body: { data: { prototype: 1 } } }],
     ["PUT", `${v1}/config`, { body: { data: {} }, headers: { "if-match": '"x"' } }],
     ["DELETE", `${v1}/schemas/none`],
+    ["PUT", `${v1}/endpoints/mine`, { body: { ...endpoint, url: "http://127.0.0.1" } }],
+    ["PUT", `${v1}/endpoints/mine`, { body: endpoint, headers: { "if-match": '"x"' } }],
+    ["PUT", `${v1}/endpoints/fixed`, { body: endpoint }],
+    ["GET", `${v1}/endpoints/none`],
+    ["POST", `${v1}/endpoints/none/test`],
+    ["DELETE", `${v1}/endpoints/none`],
+    ["DELETE", `${v1}/endpoints/fixed`],
+    ["DELETE", `${v1}/endpoints/other`, { headers: { "if-match": '"x"' } }],
     ["GET", `${v1}/locks?resource=none`],
     ["POST", `${v1}/locks/renew`, { body: { ...lock, owner: "nobody" } }],
     ["POST", `${v1}/locks/release`, { body: { ...lock, owner: "nobody" } }],
@@ -371,6 +400,7 @@ describe("every status that the document has occurs", () => {
         "checkpoints",
         "dag",
         "deadLetters",
+        "endpoints",
         "jobs",
         "leases",
         "locks",

@@ -8,6 +8,7 @@ import { delegate } from "./delegate.ts";
 import { deleteArtifact } from "./delete-artifact.ts";
 import { deleteBundle } from "./delete-bundle.ts";
 import { deleteDeadLetter, deleteDeadLetters } from "./delete-dead-letter.ts";
+import { deleteEndpoint } from "./delete-endpoint.ts";
 import { deleteRun } from "./delete-run.ts";
 import { deleteSchema } from "./delete-schema.ts";
 import { deleteWorkflow } from "./delete-workflow.ts";
@@ -21,6 +22,7 @@ import { getBundle } from "./get-bundle.ts";
 import { getConfig, getEffectiveConfig } from "./get-config.ts";
 import { getDeadLetter } from "./get-dead-letter.ts";
 import { getDoctor } from "./get-doctor.ts";
+import { getEndpoint } from "./get-endpoint.ts";
 import { getJob } from "./get-job.ts";
 import { getLock } from "./get-lock.ts";
 import { getPolicySnapshot } from "./get-policy-snapshot.ts";
@@ -36,6 +38,7 @@ import { listArtifacts } from "./list-artifacts.ts";
 import { listAudit } from "./list-audit.ts";
 import { listBundles } from "./list-bundles.ts";
 import { listDeadLetters, pageDeadLetters } from "./list-dead-letters.ts";
+import { listEndpoints } from "./list-endpoints.ts";
 import { listJobDecisions } from "./list-job-decisions.ts";
 import { listJobs } from "./list-jobs.ts";
 import { listPolicyAudit } from "./list-policy-audit.ts";
@@ -48,6 +51,7 @@ import { makeCheckpoint } from "./make-checkpoint.ts";
 import { publishPolicy, rollbackPolicy } from "./publish-policy.ts";
 import { putBundle } from "./put-bundle.ts";
 import { queryRun } from "./query-run.ts";
+import { putEndpoint } from "./put-endpoint.ts";
 import { releaseLock } from "./release-lock.ts";
 import { remediateJob } from "./remediate-job.ts";
 import { renewLock } from "./renew-lock.ts";
@@ -65,6 +69,7 @@ import { dryRunWorkflow, startRun } from "./start-run.ts";
 import { streamEvents } from "./stream.ts";
 import { submitJob } from "./submit-job.ts";
 import { terminateRun } from "./terminate-run.ts";
+import { testEndpoint } from "./test-endpoint.ts";
 import { approve, reject } from "./vote.ts";
 import { withdraw } from "./withdraw.ts";
 
@@ -85,6 +90,11 @@ export const routes: readonly Route[] = [
   leaseTask,
   heartbeatLease,
   completeLease,
+  listEndpoints,
+  putEndpoint,
+  getEndpoint,
+  deleteEndpoint,
+  testEndpoint,
   listWorkflows,
   saveWorkflow,
   getWorkflow,

@@ -5,6 +5,7 @@ import { err, ok, type Result } from "../base/result.ts";
 import { type DurationMs, dayMs, hourMs, secondMs } from "../base/time.ts";
 import { defaultLimits, type Limits } from "../execution/limits.ts";
 import { type AuthConfig, authProblems, authSchema, defaultAuth } from "./auth.ts";
+import { defaultEncryption, type EncryptionConfig, encryptionProblems, encryptionSchema } from "./encryption.ts";
 import { boolean, duration, filledText, hosts, oneOf, setting, text } from "./setting.ts";
 import { defaultTls, type TlsConfig, tlsProblems, tlsSchema } from "./tls.ts";
 
@@ -41,6 +42,7 @@ export type Config = {
   readonly push: PushConfig;
   readonly artifacts: ArtifactConfig;
   readonly auth: AuthConfig;
+  readonly encryption: EncryptionConfig;
   readonly tls: TlsConfig;
   /** Task queues of the workers of topics, by patterns of topics such as `job.incident.*`; a topic without one is its own. */
   readonly routes: { readonly [topics: string]: string };
@@ -182,6 +184,7 @@ export const defaultConfig: Config = {
     retentionAudit: 30 * dayMs,
   },
   auth: defaultAuth,
+  encryption: defaultEncryption,
   tls: defaultTls,
   routes: {},
   log: { level: "info", format: "json" },
@@ -208,7 +211,7 @@ export function resolveConfig(layers: readonly ConfigLayer[]): Result<Config, re
   for (const layer of layers) merge(merged, layer, origins);
   const parsed = schema.safeParse(merged, { reportInput: true });
   if (!parsed.success) return err(parsed.error.issues.flatMap((issue) => sentences(issue, origins)));
-  const problems = [...channelProblems(parsed.data), ...authProblems(parsed.data.auth), ...tlsProblems(parsed.data.tls)];
+  const problems = [...channelProblems(parsed.data), ...authProblems(parsed.data.auth), ...encryptionProblems(parsed.data.encryption), ...tlsProblems(parsed.data.tls)];
   if (problems.length > 0) return err(problems.map(({ path, problem }) => `${nameOf(path, origins)}: ${problem}`));
   return ok(parsed.data);
 }
@@ -300,6 +303,7 @@ const schema = z.strictObject({
     retentionAudit: duration,
   }),
   auth: authSchema,
+  encryption: encryptionSchema,
   tls: tlsSchema,
   routes: z.record(z.string(), text("a task queue"), { error: "expected a mapping of topics to task queues" }),
   log: z.strictObject({ level: oneOf(logLevels), format: oneOf(logFormats) }),
@@ -404,6 +408,8 @@ function printedValue(path: readonly string[], value: unknown): string {
   if (path.join(".") === "push.endpoints") return printedEndpoints(value as PushConfig["endpoints"]);
   if (group === "notify") return printedNotify(key, value);
   if (key === "bootstrapToken" && value !== null) return "***";
+  if (path.join(".") === "encryption.key" && value !== null) return "***";
+  if (path.join(".") === "encryption.dataKeyAge") return formatDuration(Number(value));
   if (typeof value === "number" && ["longPoll", "retention", "checkpoints", "reconcile", "http", "tls"].includes(group ?? ""))
     return formatDuration(value);
   if (typeof value === "number" && group === "artifacts") return /^retention/.test(key) ? formatDuration(value) : formatBytes(value);

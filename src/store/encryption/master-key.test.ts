@@ -49,7 +49,6 @@ test.each([
   [{ key: `${a.toString("hex")},${short}` }, "encryption.key: expected 32 bytes in base64 or hexadecimal, which key 2 is not"],
   [{ key: `${a.toString("hex")},${a.toString("base64")}` }, "encryption.key: key 2 is there twice"],
   [{ key: " , " }, "encryption.key: expected a key of 32 bytes in base64 or hexadecimal, found none"],
-  [{ key: a.toString("hex"), keyFile: "x" }, "encryption.key and encryption.keyFile: expected one of them, not both"],
   [{ keyFile: join(folder, "absent") }, /^encryption\.keyFile: ENOENT/],
 ])("%# is refused: %s", (given, sentence) => {
   const refusal = read(given);

@@ -8,8 +8,9 @@ export type MasterKey = { readonly fingerprint: string; readonly key: KeyObject 
 export const keyBytes = 32;
 
 /**
- * The master keys that a configuration names, the newest first; null when it names none. `key` holds them itself, `keyFile` is the name of a file
- * with them: base64 or hexadecimal, apart by commas or white space, in a file also with comments from `#` to the end of the line.
+ * The master keys that a configuration names, the newest first; null when it names none. `key` holds them itself; without it, `keyFile` is the name
+ * of a file with them. They are written in base64 or hexadecimal, apart by commas or white space, in a file also with comments from `#` to the
+ * end of the line.
  * Refused with a sentence that never holds what was given.
  */
 export function readMasterKeys({
@@ -19,7 +20,6 @@ export function readMasterKeys({
   readonly key: string | null;
   readonly keyFile: string | null;
 }): Result<readonly MasterKey[] | null, string> {
-  if (key !== null && keyFile !== null) return err("encryption.key and encryption.keyFile: expected one of them, not both");
   if (key !== null) return masterKeysIn(key, "encryption.key");
   if (keyFile === null) return ok(null);
   try {

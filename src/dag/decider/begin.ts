@@ -1,9 +1,9 @@
 import { err, ok, type Result } from "../../base/result.ts";
 import { formatActionId } from "../action-id.ts";
-import { evaluate } from "../expression/expression.ts";
+import { evaluate, pathsIn } from "../expression/expression.ts";
 import { isTrue } from "../expression/simple.ts";
 import { render } from "../expression/template.ts";
-import { at, isObject, type Json, withoutValueAt, withValueAt } from "../json.ts";
+import { at, isList, isObject, type Json, withoutValueAt, withValueAt } from "../json.ts";
 import type { DagStep } from "../spec/spec.ts";
 import type { ActivityKind } from "../step-type/activity.ts";
 import { parseTime, timeForm } from "../step-type/delay.ts";
@@ -29,10 +29,10 @@ const begins: { readonly [K in LeafKind["kind"]]: Begin<K> } = {
   },
 
   subworkflow(turn, { ref, attempt, leaf }, { workflowId, inputMapping }) {
-    const { workflowId: own, callStack, input: runInput, labels } = startOf(turn);
+    const { workflowId: own, callStack, labels } = startOf(turn);
     const scope = scopeOf(turn, localsOf(turn, ref));
     const child = render(workflowId, scope);
-    const input = inputMapping === null ? ok(runInput) : render(inputMapping, scope);
+    const input = inputMapping === null ? ok(withItem(turn, ref, leaf, inputOfRun(turn, ref, leaf))) : render(inputMapping, scope);
     if (!child.ok) return fatal(child.error);
     if (!input.ok) return fatal(input.error);
     if (typeof child.value !== "string" || child.value === "") return fatal("`workflow_id` is not a text");
@@ -110,18 +110,33 @@ export function begin(turn: Turn, attempt: Attempt, kind: LeafKind): Begun {
 export function inputOf(turn: Turn, ref: ActionRef, leaf: DagStep): Result<Json, string> {
   const own = leaf.input === null ? null : render(leaf.input, scopeOf(turn, localsOf(turn, ref)));
   if (own?.ok === false) return own;
-  const input = own === null ? (leaf.kind.kind === "activity" ? startOf(turn).input : null) : own.value;
+  const input = own === null ? (leaf.kind.kind === "activity" ? inputOfRun(turn, ref, leaf) : null) : own.value;
   const checked = leaf.inputSchema?.check(input);
   if (checked?.ok === false) return err(`input schema validation failed: ${checked.error}`);
   return ok(withItem(turn, ref, leaf, input));
 }
 
-/** A job with `for_each` finds its item in its input. */
-function withItem(turn: Turn, { step, item }: ActionRef, { kind }: DagStep, input: Json): Json {
-  const isJob = kind.kind === "activity" && (kind.type === "job" || kind.type === "activity");
-  if (item === null || !isJob || specOf(turn, step).forEach === null || !isObject(input) || "item" in input) return input;
+/**
+ * Without a template, an activity or child gets the input of the run. With `for_each`, it gets it without the lists that `for_each` looks at: every
+ * item would have a copy of all items.
+ */
+function inputOfRun(turn: Turn, { step, item }: ActionRef, leaf: DagStep): Json {
+  const { input } = startOf(turn);
+  const { forEach } = specOf(turn, step);
+  if (item === null || forEach === null || !takesItem(leaf)) return input;
+  const lists = pathsIn(forEach.items).flatMap(([root, ...path]) => (root === "input" && isList(at(input, path)) ? [path] : []));
+  const rest = lists.reduce(withoutValueAt, input);
+  return { ...(isObject(rest) ? rest : {}), foreach_index: item };
+}
+
+/** A job or a child with `for_each` finds its item in its input. */
+function withItem(turn: Turn, { step, item }: ActionRef, leaf: DagStep, input: Json): Json {
+  if (item === null || !takesItem(leaf) || specOf(turn, step).forEach === null || !isObject(input) || "item" in input) return input;
   return { ...input, item: turn.state.steps[step]?.group?.items[item] ?? null };
 }
+
+const takesItem = ({ kind }: DagStep): boolean =>
+  kind.kind === "subworkflow" || (kind.kind === "activity" && (kind.type === "job" || kind.type === "activity"));
 
 function timeOf(rendered: Result<Json, string>): Result<number, string> {
   if (!rendered.ok) return rendered;

@@ -19,6 +19,10 @@ const workflowEnvironment = (): ReturnType<typeof celEnvironment> => {
   return environment;
 };
 
+/** What it looks at, as paths into the scope. Of CEL they are at most two names long. */
+export const pathsIn = ({ program, names }: Expression): readonly (readonly string[])[] =>
+  program.language === "simple" ? pathsOf(program.simple) : names.map(([root, field]) => (field === null ? [root] : [root, field]));
+
 /** Where the expressions of a document stand, for as long as it is being read. */
 const places = new WeakMap<Place["reading"], Map<Expression, Place>>();
 

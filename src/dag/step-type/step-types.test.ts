@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { inputOf, TestRun } from "../dag.test-kit.ts";
-import { decide } from "../decider/evolve.ts";
+import { inputOf, runStart, specFrom, TestRun } from "../dag.test-kit.ts";
+import { decide, evolve, initial } from "../decider/evolve.ts";
 
 describe("condition", () => {
   test.each([
@@ -138,6 +138,22 @@ next: {topic: job.next, depends_on: [all]}
     const run = new TestRun(text, { input });
     run.happen({ type: "ActivityCompleted", at: 1, activityId: "all[0]@1", output: null });
     expect(inputOf(run, "all[2]@1")).toEqual({ name: "n-3", at: 2, item: { n: 3 } });
+  });
+  test.each([
+    // for_each                                    input of the run                                input of the second item
+    [
+      "topic: job.one, for_each: input.hosts.list",
+      { hosts: { list: ["a", "b"], port: 80 }, n: 1 },
+      { hosts: { port: 80 }, n: 1, item: "b" },
+    ],
+    ["topic: job.one, for_each: input", ["a", "b"], { item: "b" }],
+    ["topic: job.one, for_each: ctx.list", { list: ["a"] }, { list: ["a"], item: "b" }],
+    ["type: subworkflow, input: {workflow_id: other}, for_each: input.list", { list: ["a", "b"], n: 1 }, { n: 1, item: "b" }],
+  ])("%s, without an input of its own: it gets that of the run, with its item in place of the list", (step, of, expected) => {
+    const spec = specFrom(`all: {${step}}`);
+    const state = evolve(spec, initial(spec), { type: "RunStarted", at: 1, ...runStart, input: of, context: { list: ["a", "b"] } });
+    const inputs = decide(state).map((effect) => ("input" in effect ? effect.input : null));
+    expect(inputs[1]).toEqual({ ...expected, foreach_index: 1 });
   });
   test("the first that fails fails the step", () => {
     const run = new TestRun(text, { input });

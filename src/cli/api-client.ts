@@ -1,11 +1,17 @@
 import type { Command } from "commander";
-import { addressVariable } from "../config/sources.ts";
-import { type CliContext, exitCodes, type Finish } from "./context.ts";
+import { addressVariable, apiKeyVariable, clientCaVariable, clientCertVariable, clientKeyVariable } from "../config/sources.ts";
+import { type CliContext, exitCodes, type Finish, UsageError } from "./context.ts";
+import { type ClientTls, send } from "./http-client.ts";
 import { oneLine } from "./table.ts";
+import { textOf } from "./text-file.ts";
 
 /** Flags of every command that asks a running server. */
 export type ApiOptions = {
   readonly address?: string;
+  readonly apiKey?: string;
+  readonly tlsCa?: string;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
   readonly namespace?: string;
   readonly as?: string;
   readonly role?: readonly string[];
@@ -15,7 +21,12 @@ const addressDefault = "127.0.0.1:8081";
 
 /** For what is of the whole server. */
 export const addAddressOption = (command: Command): Command =>
-  command.option("--address <host:port>", `HTTP port of the server (or ${addressVariable}; default ${addressDefault})`);
+  command
+    .option("--address <address>", `HTTP port of the server, host:port or a URL (or ${addressVariable}; default ${addressDefault})`)
+    .option("--api-key <key>", `who you are (better in ${apiKeyVariable}, where other users of this machine cannot read it)`)
+    .option("--tls-ca <file>", `authority that vouches for the server, PEM (or ${clientCaVariable})`)
+    .option("--tls-cert <file>", `your own certificate, PEM (or ${clientCertVariable})`)
+    .option("--tls-key <file>", `its private key, PEM (or ${clientKeyVariable})`);
 
 export const addApiOptions = (command: Command): Command =>
   addAddressOption(command).option("--namespace <name>", "namespace to look into", "default");
@@ -37,34 +48,70 @@ export class ApiError extends Error {
 /** Asks the server. Rejects with an ApiError unless it agrees. */
 export async function ask(
   { method, path, body, idempotencyKey }: ApiRequest,
-  { address, namespace, as, role }: ApiOptions,
+  options: ApiOptions,
   { environment }: CliContext,
 ): Promise<Response> {
-  const at = address ?? environment[addressVariable] ?? addressDefault;
-  const url = `${/^https?:\/\//.test(at) ? at.replace(/\/$/, "") : `http://${at}`}/api/v1${path}`;
+  const { namespace, as, role } = options;
+  const tls = tlsOf(options, environment);
+  const at = options.address ?? environment[addressVariable] ?? addressDefault;
+  const url = urlOf(at, tls, path);
+  const apiKey = (options.apiKey ?? environment[apiKeyVariable] ?? "").trim();
   let response: Response;
   try {
-    response = await fetch(url, {
+    response = await send(url, {
       method,
       headers: {
         "x-tenant-id": namespace ?? "default",
+        ...(apiKey === "" ? {} : { "x-api-key": apiKey }),
         ...(as === undefined ? {} : { "x-principal-id": as, "x-principal-role": (role ?? []).join(",") }),
         ...(idempotencyKey === undefined ? {} : { "idempotency-key": idempotencyKey }),
         ...(body === undefined ? {} : { "content-type": typeof body === "string" ? "application/yaml" : "application/json" }),
       },
       ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
+      tls,
     });
   } catch (error) {
-    throw new ApiError(`no server answers at ${at} (${reasonOf(error)}); name its HTTP port with --address`, { cause: error });
+    throw new ApiError(failureOf(error, at), { cause: error });
   }
   if (!response.ok) throw new ApiError(await refusalOf(response));
   return response;
 }
 
-function reasonOf(error: unknown): string {
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  return cause instanceof Error ? ("code" in cause && String(cause.code)) || cause.message : String(cause);
+/** The certificates that the flags name, or else the environment. */
+function tlsOf({ tlsCa, tlsCert, tlsKey }: ApiOptions, environment: NodeJS.ProcessEnv): ClientTls {
+  const ca = tlsCa ?? environment[clientCaVariable];
+  const cert = tlsCert ?? environment[clientCertVariable];
+  const key = tlsKey ?? environment[clientKeyVariable];
+  if ((cert === undefined) !== (key === undefined))
+    throw new UsageError([`--tls-cert and --tls-key (or ${clientCertVariable} and ${clientKeyVariable}) belong together`]);
+  return {
+    ...(ca === undefined ? {} : { ca: textOf(ca) }),
+    ...(cert === undefined || key === undefined ? {} : { cert: textOf(cert), key: textOf(key) }),
+  };
 }
+
+/** An address without a scheme is one of TLS when certificates are given. */
+function urlOf(address: string, tls: ClientTls, path: string): URL {
+  const isSecure = Object.keys(tls).length > 0;
+  const base = /^https?:\/\//.test(address) ? address.replace(/\/$/, "") : `${isSecure ? "https" : "http"}://${address}`;
+  if (!URL.canParse(base)) throw new UsageError([`--address: expected host:port or a URL, not ${JSON.stringify(address)}`]);
+  // Or somebody believes that nobody can listen.
+  if (isSecure && base.startsWith("http:")) throw new UsageError([`--address: certificates are of no use for ${address}: write https://`]);
+  return new URL(`${base}/api/v1${path}`);
+}
+
+function failureOf(error: unknown, at: string): string {
+  const code = error instanceof Error ? ("code" in error && String(error.code)) || error.message : String(error);
+  if (/CERT|SIGNATURE|ISSUER/.test(code) && !code.startsWith("ERR_SSL"))
+    return `the certificate of the server at ${at} is not trusted (${code}); name its authority with --tls-ca`;
+  if (code === "EPROTO" || code.startsWith("ERR_SSL")) return `no connection with TLS to the server at ${at}: ${reasonOf(error)}`;
+  const hint = code === "ECONNRESET" && !at.startsWith("https:") ? "; if it speaks TLS, write https:// before it" : "";
+  return `no server answers at ${at} (${code}); name its HTTP port with --address${hint}`;
+}
+
+/** OpenSSL puts the place in its source before what it has to say. */
+const reasonOf = (error: unknown): string =>
+  error instanceof Error && "reason" in error ? String(error.reason) : error instanceof Error ? error.message : String(error);
 
 /** What a problem (RFC 9457) says. */
 async function refusalOf(response: Response): Promise<string> {

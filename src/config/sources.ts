@@ -8,7 +8,12 @@ const environmentPrefix = "HOLDFAST_";
 export const configFileVariable = "HOLDFAST_CONFIG";
 /** Where commands find the HTTP port of a running server; a server itself passes it over. */
 export const addressVariable = "HOLDFAST_HTTP_ADDRESS";
-const notSettings = [configFileVariable, addressVariable];
+/** And how: the key that says who asks, the authority that vouches for the server, and a certificate of one's own. */
+export const apiKeyVariable = "HOLDFAST_API_KEY";
+export const clientCaVariable = "HOLDFAST_CLIENT_CA";
+export const clientCertVariable = "HOLDFAST_CLIENT_CERT";
+export const clientKeyVariable = "HOLDFAST_CLIENT_KEY";
+const notSettings = [configFileVariable, addressVariable, apiKeyVariable, clientCaVariable, clientCertVariable, clientKeyVariable];
 
 const variableOf = (path: readonly string[]): string =>
   environmentPrefix + path.map((key) => key.replace(/([a-z])([A-Z])/g, "$1_$2").toUpperCase()).join("_");

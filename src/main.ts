@@ -1,10 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { mkdirSync } from "node:fs";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { type Config, type ConfigValues, resolveConfig, type SearchAttributeType } from "./config/config.ts";
 import { startHttpEdge } from "./edge/http/server.ts";
+import { credentialsOf } from "./edge/temporal/credentials.ts";
 import { startTemporalEdge } from "./edge/temporal/server.ts";
 import { IndexedValueType } from "./protocol/generated/temporal/api/enums/v1/common.ts";
+import type { AccessOptions } from "./service/access/access.ts";
 import { readCheckpointOptions } from "./service/checkpoint-options.ts";
 import { createSystemClock } from "./service/clock.ts";
 import { startCore } from "./service/core.ts";
@@ -12,12 +14,9 @@ import { watchHost } from "./service/doctor/host.ts";
 import { readSigning } from "./service/policy/signing.ts";
 import { createSkippingClock } from "./service/skipping-clock.ts";
 import { createTestServices } from "./service/test-service.ts";
-import { openEncrypted, refuseEncrypted } from "./store/encryption/encryption.ts";
-import { type MasterKey, readMasterKeys } from "./store/encryption/master-key.ts";
 import { openSqlite } from "./store/sqlite/sqlite.ts";
-import type { Store } from "./store/store.ts";
-import { createLog, type Log } from "./telemetry/log.ts";
-import { createMetrics, type Metrics } from "./telemetry/metrics.ts";
+import { createLog } from "./telemetry/log.ts";
+import { createMetrics } from "./telemetry/metrics.ts";
 import { openServerTls } from "./tls/server-tls.ts";
 
 /** A configuration in part: what is left out has its default, see `docs/configuration.md`. */
@@ -52,18 +51,18 @@ export const Holdfast = {
 const measureEveryMs = 15_000;
 
 async function start(config: Config): Promise<Holdfast> {
+  const exposed = exposure(config);
+  if (exposed !== null) throw new Error(exposed);
   const log = createLog(config.log);
   const metrics = createMetrics();
   const signing = readSigning({ keys: config.policyKeys, required: config.requirePolicySignature });
   if (!signing.ok) throw new Error(signing.error.join("\n"));
   const checkpoints = readCheckpointOptions(config.checkpoints);
   if (!checkpoints.ok) throw new Error(checkpoints.error);
-  const masterKeys = readMasterKeys(config.encryption);
-  if (!masterKeys.ok) throw new Error(masterKeys.error);
   const tls = await openServerTls(config.tls, { log: log.child("tls"), metrics });
   if (!tls.ok) throw new Error(tls.error);
   if (config.db !== ":memory:") mkdirSync(dirname(config.db), { recursive: true });
-  const store = await openStore(config, masterKeys.value, { log: log.child("encryption"), metrics });
+  const store = await openSqlite({ path: config.db });
   const skipping = config.timeSkipping ? createSkippingClock() : null;
   const searchAttributes = Object.fromEntries(Object.entries(config.searchAttributes).map(([name, type]) => [name, attributeTypes[type]]));
   const clock = skipping ?? createSystemClock();
@@ -84,8 +83,7 @@ async function start(config: Config): Promise<Holdfast> {
     ...(skipping === null ? { reconcile: config.reconcile, host: watchHost(config.db) } : {}),
     ...(checkpoints.value === null ? {} : { checkpoints: checkpoints.value }),
     http: config.http,
-    push: config.push,
-    artifacts: artifactOptions(config.artifacts),
+    access: accessOf(config),
     routes: config.routes,
     notify: { ...config.notify, approvals: config.approvals.notify },
     ...(skipping === null ? {} : { onCommit: skipping.consider }),
@@ -110,6 +108,7 @@ async function start(config: Config): Promise<Holdfast> {
   try {
     const temporal = await startTemporalEdge({
       services: core.services,
+      access: { authenticate: (call) => core.access.authenticate(credentialsOf(call)), lookup: core.access.lookup },
       host: config.ip,
       port: config.port,
       log,
@@ -150,39 +149,18 @@ async function start(config: Config): Promise<Holdfast> {
   }
 }
 
-const artifactOptions = ({ bytesMax, totalBytesMax, retentionShort, retentionStandard, retentionAudit }: Config["artifacts"]) => ({
-  bytesMax,
-  totalBytesMax,
-  retention: { short: retentionShort, standard: retentionStandard, audit: retentionAudit },
-});
+/** Why a server with these settings would let strangers in; null if it does not. */
+function exposure({ ip, auth: { required, allowUnauthenticated } }: Config): string | null {
+  if (required || allowUnauthenticated || isLoopback(ip)) return null;
+  return `whoever reaches ${ip} could do everything, since callers need not say who they are: set \`auth.required\`, listen on 127.0.0.1, or allow it with --allow-unauthenticated`;
+}
 
-/** The database, encrypted when there are keys. */
-async function openStore(
-  { db, encryption: { dataKeyAge } }: Config,
-  masterKeys: readonly MasterKey[] | null,
-  { log, metrics }: { readonly log: Log; readonly metrics: Metrics },
-): Promise<Store> {
-  const inner = await openSqlite({ path: db });
-  try {
-    if (masterKeys === null) {
-      await refuseEncrypted(inner);
-      return inner;
-    }
-    const { store, rewrappedFrom, ...opened } = await openEncrypted(inner, {
-      masterKeys,
-      usage: { dataKeyAge },
-      refused: (place) => {
-        metrics.storedBodiesRefused.add(1);
-        log.error("what is stored is not what was encrypted there", { place: JSON.stringify(place) });
-      },
-    });
-    log.info("what is stored is encrypted", opened);
-    if (rewrappedFrom !== null) log.info("the data keys are wrapped by a new master key", { formerMasterKey: rewrappedFrom });
-    return store;
-  } catch (error) {
-    await inner.close();
-    throw error;
-  }
+const isLoopback = (ip: string): boolean => ip === "localhost" || ip === "::1" || /^127(\.\d{1,3}){3}$/.test(ip);
+
+function accessOf({ auth, db }: Config): AccessOptions {
+  const { required, roles, jwt, certificates, bootstrapToken } = auth;
+  const bootstrapFile = db === ":memory:" ? null : join(dirname(db), "bootstrap-token");
+  return { required, roles, issuers: jwt, certificates, bootstrapToken, bootstrapFile };
 }
 
 const attributeTypes: { readonly [T in SearchAttributeType]: IndexedValueType } = {

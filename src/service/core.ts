@@ -10,6 +10,7 @@ import type { Refusal } from "../protocol/refusal.ts";
 import type { BacklogTask, Store } from "../store/store.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import { type Access, type AccessOptions, createAccess, openAccess } from "./access/access.ts";
 import {
   pollActivityTaskQueue,
   recordActivityTaskHeartbeat,
@@ -23,8 +24,6 @@ import {
 } from "./activity-tasks.ts";
 import { countingApprovals, measureApprovals } from "./approval-metrics.ts";
 import { type Approvals, createApprovals } from "./approvals.ts";
-import { type ArtifactOptions, artifactDefaults } from "./artifacts/artifact.ts";
-import { type Artifacts, createArtifacts } from "./artifacts/artifacts.ts";
 import { type Audit, createAudit } from "./audit.ts";
 import { type Backtest, createBacktest } from "./backtest.ts";
 import { approval } from "./built-in/approval.ts";
@@ -74,10 +73,6 @@ import { type Signing, unsignedAllowed } from "./policy/bundle-source.ts";
 import { createPolicies, type Policies } from "./policy/policies.ts";
 import { bundleIdOf, enforcePolicyFiles } from "./policy/policy-files.ts";
 import { createPublisher } from "./policy/publisher.ts";
-import { type Endpoint, endpointDefaults } from "./push/endpoint.ts";
-import { type ConfiguredEndpoint, createEndpoints, type Endpoints } from "./push/endpoints.ts";
-import { type Pinged, ping } from "./push/push-request.ts";
-import { createPushWorker } from "./push/push-worker.ts";
 import { queryWorkflow, respondQueryTaskCompleted } from "./query-workflow.ts";
 import { createReconciler, type Reconciler } from "./reconciler/reconciler.ts";
 import { requestCancelWorkflowExecution } from "./request-cancel-workflow-execution.ts";
@@ -104,7 +99,6 @@ import { pollWorkflowTaskQueue, resetStickyTaskQueue, respondWorkflowTaskComplet
  */
 const dagHistoryFactor = 8;
 
-const pushDefaults = { allowPrivate: false, endpoints: {} };
 const httpDefaults = { allowPrivate: false, timeout: 30 * secondMs };
 
 /** The decision on an activity needs the event that scheduled it. */
@@ -141,16 +135,14 @@ export type CoreOptions = {
   };
   /** Where HTTP steps may reach, and how long an answer may take. */
   readonly http?: Pick<OutgoingOptions, "allowPrivate" | "timeout">;
-  /** Where tasks are pushed to besides what is registered, and which hosts may be private. */
-  readonly push?: { readonly allowPrivate: OutgoingOptions["allowPrivate"]; readonly endpoints: { readonly [id: string]: ConfiguredEndpoint } };
   /** Task queues of the workers of topics, by patterns of topics; a topic without one is its own. */
   readonly routes?: { readonly [topics: string]: string };
-  /** How large artifacts may be, and how long they are kept. */
-  readonly artifacts?: ArtifactOptions;
   /** How often what stands still is looked for; without it only when somebody asks. */
   readonly reconcile?: { readonly interval: DurationMs };
   /** The machine, for whoever asks what is wrong. */
   readonly host?: Host;
+  /** Without it, nobody has to say who they are. */
+  readonly access?: AccessOptions;
   /** Told after each commit. */
   readonly onCommit?: () => void;
 };
@@ -158,6 +150,7 @@ export type CoreOptions = {
 /** The server without its edges: use cases over a store, and the loops that carry out what is due. */
 export type Core = {
   readonly services: Services;
+  readonly access: Access;
   /** Decides actions; other snapshots are put in force through it. */
   readonly kernel: SafetyKernel;
   readonly approvals: Approvals;
@@ -183,17 +176,11 @@ export type Core = {
   readonly configs: Configs;
   /** Of resources outside of this server. */
   readonly locks: Locks;
-  /** Files behind pointers. */
-  readonly artifacts: Artifacts;
   readonly jobs: Jobs;
   /** Jobs that failed for good. */
   readonly deadLetters: DeadLetters;
   /** Activity tasks for workers that speak HTTP. */
   readonly leases: Leases;
-  /** HTTPS endpoints that activity tasks are pushed to. */
-  readonly endpoints: Endpoints;
-  /** Asks an endpoint whether it is there. */
-  readonly pingEndpoint: (endpoint: Endpoint, signal: AbortSignal) => Promise<Pinged>;
   /** Appends to the ledger what belongs to no run. */
   record(entry: LedgerEntry): Promise<void>;
   /** Whether a worker has or could have something to do right now. */
@@ -352,9 +339,8 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   await transfer.recover();
   const stopMeasuring = await measureApprovals({ store, namespaces, clock, metrics, log: log.child("approvals") });
   const idempotency = createIdempotency({ store, committer, clock, newId });
-  const artifacts = createArtifacts({ store, committer, clock, namespaces, options: options.artifacts ?? artifactDefaults });
   const stopRetention = options.retention
-    ? startRetention({ store, clock, namespaces, runs, idempotency, artifacts, log: log.child("retention") })
+    ? startRetention({ store, clock, namespaces, runs, idempotency, log: log.child("retention") })
     : () => {};
 
   const checkpoints =
@@ -403,6 +389,16 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     },
   });
 
+  const access = await createAccess({
+    options: options.access ?? openAccess,
+    store,
+    committer,
+    clock,
+    namespaces,
+    runs,
+    metrics,
+    log: log.child("access"),
+  });
   const services = createServices(engine);
   const jobs = createJobs({ engine, routeTopic });
   const jobWorker = createJobWorker({
@@ -412,19 +408,6 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     log: log.child("jobs"),
     requests: { ...services, pollWorkflowTaskQueue: pollWorkflowTaskQueue(engine) },
   });
-  const { allowPrivate: pushPrivate, endpoints: configured } = options.push ?? pushDefaults;
-  const endpoints = await createEndpoints({ store, committer, clock, namespaces, configured, allowPrivate: pushPrivate });
-  const sendPush = createRequests({ allowPrivate: pushPrivate, setting: "push.allowPrivate", timeout: endpointDefaults.timeout });
-  const pushWorker = createPushWorker({
-    matching,
-    namespaces,
-    runs,
-    endpoints,
-    requests: services,
-    send: sendPush,
-    clock,
-    log: log.child("push"),
-  });
   const deadLetters = createDeadLetters({ engine, committer, jobs, sweeps: options.retention });
 
   const configs = createConfigs({ store, committer, clock, namespaces });
@@ -433,16 +416,14 @@ export async function startCore(options: CoreOptions): Promise<Core> {
 
   return {
     services,
+    access,
     dag,
     configs,
     schemas: createSchemas({ store, committer, clock, namespaces }),
     locks: createLocks({ store, committer, clock, namespaces }),
-    artifacts,
     jobs,
     deadLetters,
     leases: createLeases({ namespaces, services }),
-    endpoints,
-    pingEndpoint: (endpoint, signal) => ping({ endpoint, id: newId(), now: clock.now(), signal }, sendPush),
     reconciler,
     doctor: createDoctor({
       store,
@@ -476,13 +457,12 @@ export async function startCore(options: CoreOptions): Promise<Core> {
       builtInWorker.drain();
       dag.worker.drain();
       jobWorker.drain();
-      pushWorker.drain();
       matching.drain();
     },
     stop: async () => {
       matching.drain();
       stream.end();
-      await Promise.all([builtInWorker.stop(), dag.worker.stop(), jobWorker.stop(), pushWorker.stop(), notices?.stop()]);
+      await Promise.all([builtInWorker.stop(), dag.worker.stop(), jobWorker.stop(), notices?.stop()]);
       deadLetters.stop();
       policyLimits.stop();
       await reconciler.stop();
@@ -492,6 +472,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
       stopMeasuring();
       policyFiles.value.stop();
       await checkpoints.stop();
+      await access.stop();
       await committer.idle();
     },
   };

@@ -6,6 +6,7 @@ export type Metrics = {
   /** Long polls count with the time that they waited. */
   readonly rpcSeconds: Histogram<["method"]>;
   /** `route` is its pattern, `status` its class: `2xx`. */
+  readonly authentications: Counter<readonly ["credential", "outcome"]>;
   readonly httpRequests: Counter<["method", "route", "status"]>;
   /** Until the last byte of the answer. */
   readonly httpRequestSeconds: Histogram<["route"]>;
@@ -38,8 +39,6 @@ export type Metrics = {
   /** What should have moved and had not; `outcome` is `repaired` or `reported`. */
   readonly reconcilerFindings: Counter<["kind", "outcome"]>;
   readonly databaseBytes: Gauge;
-  /** What is stored and is not what was encrypted there. */
-  readonly storedBodiesRefused: Counter;
   /** `port` is `grpc` or `http`. */
   readonly tlsFailures: Counter<["port", "cause"]>;
   /** `outcome` is `loaded`, or `refused` where the former certificate stays. */
@@ -78,6 +77,7 @@ export function createMetrics(): Metrics {
   return {
     rpcs: counter("holdfast_rpcs_total", "gRPC requests answered.", ["method", "code"]),
     rpcSeconds: histogram("holdfast_rpc_seconds", "Time to answer a gRPC request.", ["method"], latencyBounds),
+    authentications: counter("holdfast_authentications_total", "Credentials that were presented.", ["credential", "outcome"]),
     httpRequests: counter("holdfast_http_requests_total", "Requests of the HTTP API.", ["method", "route", "status"]),
     httpRequestSeconds: histogram("holdfast_http_request_seconds", "Time to answer a request of the HTTP API.", ["route"], latencyBounds),
     commits: counter("holdfast_commits_total", "Transactions committed to the store.", []),
@@ -104,7 +104,6 @@ export function createMetrics(): Metrics {
     approvalsOldestSeconds: gauge("holdfast_approvals_oldest_seconds", "Age of the oldest approval that waits.", ["namespace"]),
     reconcilerFindings: counter("holdfast_reconciler_findings_total", "What should have moved and had not.", ["kind", "outcome"]),
     databaseBytes: gauge("holdfast_database_bytes", "Size of the database on disk.", []),
-    storedBodiesRefused: counter("holdfast_stored_bodies_refused_total", "Stored bodies that are not what was encrypted there.", []),
     tlsFailures: counter("holdfast_tls_failures_total", "Connections that failed before they were secure.", ["port", "cause"]),
     tlsReloads: counter("holdfast_tls_reloads_total", "New certificates that were found.", ["outcome"]),
     tlsCertificateExpiry: gauge("holdfast_tls_certificate_expiry_seconds", "When the certificate ends, seconds since the epoch.", []),

@@ -1,6 +1,98 @@
+import type { CertificateMapping, ClientCertificate } from "../../access/certificate.ts";
+import type { Permission } from "../../access/permission.ts";
+import type { TokenIssuer } from "../../access/token-issuer.ts";
 import { TaskToken } from "../../protocol/generated/holdfast/state/v1/state.ts";
+import type { Store } from "../../store/store.ts";
+import type { Log } from "../../telemetry/log.ts";
+import type { Metrics } from "../../telemetry/metrics.ts";
+import type { Clock } from "../clock.ts";
+import type { Committer } from "../committer.ts";
 import type { Namespaces } from "../namespaces.ts";
 import type { Runs } from "../runs.ts";
+import { type Authenticator, createAuthenticator } from "./authenticator.ts";
+import { type Bootstrap, createBootstrap } from "./bootstrap.ts";
+import { principalOfCertificate } from "./certificate-mapper.ts";
+import { openDirectory } from "./directory.ts";
+import { createKeys, type Keys } from "./keys.ts";
+import { createLockout } from "./lockout.ts";
+import { createTokenVerifier } from "./token-verifier.ts";
+
+export type AccessOptions = {
+  /** Whether callers without credentials are refused. */
+  readonly required: boolean;
+  /** Roles of the configuration, which nobody changes over the API. */
+  readonly roles: { readonly [name: string]: readonly Permission[] };
+  readonly issuers: readonly TokenIssuer[];
+  readonly certificates: readonly CertificateMapping[];
+  /** With which the first key of an administrator can be made; null: one is written to the file. */
+  readonly bootstrapToken: string | null;
+  /** Null writes none. */
+  readonly bootstrapFile: string | null;
+};
+
+export const openAccess: AccessOptions = {
+  required: false,
+  roles: {},
+  issuers: [],
+  certificates: [],
+  bootstrapToken: null,
+  bootstrapFile: null,
+};
+
+/** Who calls, what they may do, and who gives it to them. */
+export type Access = Authenticator<ClientCertificate> & {
+  readonly required: boolean;
+  readonly keys: Keys;
+  readonly bootstrap: Bootstrap;
+  readonly lookup: AccessLookup;
+};
+
+export async function createAccess<I>(deps: {
+  readonly options: AccessOptions;
+  readonly store: Pick<Store, "readDocument" | "listDocuments">;
+  readonly committer: Pick<Committer, "commit">;
+  readonly clock: Pick<Clock, "now">;
+  readonly namespaces: Pick<Namespaces, "byId" | "get">;
+  readonly runs: Pick<Runs<I>, "find">;
+  readonly metrics: Pick<Metrics, "authentications">;
+  readonly log: Log;
+}): Promise<Access> {
+  const { options, clock, log, metrics } = deps;
+  const { required, issuers, certificates } = options;
+  const stopping = new AbortController();
+  const directory = await openDirectory({ ...deps, configured: options.roles });
+  const keys = createKeys({ directory, clock });
+  // Tokens and certificates are of the real world, whatever the clock of a test server says.
+  const tokens = issuers.length === 0 ? null : createTokenVerifier(issuers, { now: Date.now, log, signal: stopping.signal });
+  await tokens?.prepare();
+  const authenticator = createAuthenticator<ClientCertificate>({
+    directory,
+    clock: { now: Date.now },
+    log,
+    required,
+    lockout: createLockout({ now: Date.now }),
+    verifyToken: tokens === null ? null : (token) => tokens.verify(token),
+    principalOfCertificate: (certificate) => principalOfCertificate(certificates, certificate),
+    used: directory.used,
+    count: (credential, outcome) => metrics.authentications.add(1, credential, outcome),
+  });
+  const { bootstrapToken: token, bootstrapFile: file } = options;
+  const bootstrap = createBootstrap({ directory, keys, clock, token, file: required ? file : null });
+  if (bootstrap.file !== null)
+    log.info("no administrator has a key yet: make one with `holdfast key bootstrap`", { tokenFile: bootstrap.file });
+  return {
+    required,
+    keys,
+    bootstrap,
+    lookup: createAccessLookup(deps),
+    authenticate: authenticator.authenticate,
+    stop: async () => {
+      stopping.abort();
+      bootstrap.stop();
+      await authenticator.stop();
+    },
+  };
+}
 
 /** What has to be looked up to know whether somebody may do what they ask for. */
 export type AccessLookup = {
@@ -12,7 +104,7 @@ export type AccessLookup = {
   taskQueueOf(namespace: string, execution: { readonly workflowId: string; readonly runId: string }): Promise<string | null>;
 };
 
-export function createAccessLookup<I>({
+function createAccessLookup<I>({
   namespaces,
   runs,
 }: {

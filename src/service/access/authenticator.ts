@@ -5,6 +5,7 @@ import type { Log } from "../../telemetry/log.ts";
 import type { Clock } from "../clock.ts";
 import type { ApiKey, Directory } from "./directory.ts";
 import { hasEnded } from "./keys.ts";
+import type { Lockout } from "./lockout.ts";
 import { hashOf, looksLikeKey, noHash, readKey, sameHash } from "./secret.ts";
 import { createSession, type OwnedSession, openSession, type Session } from "./session.ts";
 
@@ -36,14 +37,6 @@ export type Authenticator<Certificate> = {
   /** At once for keys, certificates and tokens seen before. */
   authenticate(credentials: Credentials<Certificate>): Authenticated | Promise<Authenticated>;
   stop(): Promise<void>;
-};
-
-/** Slows down whoever tries credentials out. A source is an address, or an address and the key that is tried there. */
-export type Lockout = {
-  /** How long a source has to wait; 0 if it need not. */
-  retryAfter(source: string): DurationMs;
-  failed(source: string): void;
-  succeeded(source: string): void;
 };
 
 /** Tokens and certificates whose sessions are kept; the longest unused goes first. */

@@ -65,16 +65,21 @@ export type Directory = {
    * meanwhile.
    */
   change<R>(decide: () => Result<AccessChange, R>): Promise<Result<void, R | "busy">>;
+  /** Notes that keys have been used just now. When that was is for people, so that nobody waits for it, and of two servers either's time will do. */
+  used(keyIds: readonly string[]): Promise<void>;
+  /** When a key was last used, to the minute; null for never. */
+  lastUsed(keyId: string): EpochMs | null;
   /** Reads again if another server has written. */
   refresh(): Promise<void>;
   /** Called after each change, of this server or another. */
   onChange(listener: () => void): void;
 };
 
-const kinds = { key: "api-key", role: "access-role", version: "access" } as const;
+const kinds = { key: "api-key", use: "api-key-use", role: "access-role", version: "access" } as const;
 const versionId = "version";
 const pageMax = 500;
 const attemptsMax = 5;
+const usesPerCommit = 500;
 
 /** Loads what is stored. `configured` are the roles of the configuration, which nobody changes over the API. */
 export async function openDirectory(deps: {
@@ -86,13 +91,14 @@ export async function openDirectory(deps: {
   const { store, committer, clock, configured } = deps;
   const keys = new Map<string, { readonly key: ApiKey; readonly version: number }>();
   const roles = new Map<string, { readonly role: CustomRole; readonly version: number }>();
+  const uses = new Map<string, { readonly at: EpochMs; readonly version: number }>();
   const listeners: (() => void)[] = [];
   let version = 0;
 
-  async function readAll<T>(kind: string, each: (value: T, version: number) => void): Promise<void> {
+  async function readAll<T>(kind: string, each: (value: T, version: number, id: string) => void): Promise<void> {
     for (let after = ""; ; ) {
       const page = await store.listDocuments(kind, after, pageMax);
-      for (const { body, version: of } of page) each(JSON.parse(Buffer.from(body).toString()) as T, of);
+      for (const { id, body, version: of } of page) each(JSON.parse(Buffer.from(body).toString()) as T, of, id);
       const last = page.at(-1);
       if (last === undefined || page.length < pageMax) return;
       after = last.id;
@@ -104,6 +110,7 @@ export async function openDirectory(deps: {
     version = (await store.readDocument(kinds.version, versionId))?.version ?? 0;
     roles.clear();
     await readAll<ApiKey>(kinds.key, (key, of) => keys.set(key.id, { key, version: of }));
+    await readAll<EpochMs>(kinds.use, (at, of, id) => uses.set(id, { at, version: of }));
     await readAll<CustomRole>(kinds.role, (role, of) => roles.set(role.name, { role, version: of }));
   }
 
@@ -174,6 +181,17 @@ export async function openDirectory(deps: {
       last = changed.catch(() => {});
       return changed;
     },
+    used: async (keyIds) => {
+      const at = clock.now();
+      for (let from = 0; from < keyIds.length; from += usesPerCommit) {
+        const ids = keyIds.slice(from, from + usesPerCommit);
+        const body = Buffer.from(JSON.stringify(at));
+        const writes = ids.map((id) => ({ kind: kinds.use, id, expectedVersion: uses.get(id)?.version ?? 0, body }));
+        if ((await committer.commit(changeOutsideRuns({ putDocuments: writes, ledger: [] }))) === "conflict") return load();
+        for (const id of ids) uses.set(id, { at, version: (uses.get(id)?.version ?? 0) + 1 });
+      }
+    },
+    lastUsed: (keyId) => uses.get(keyId)?.at ?? null,
     refresh: async () => {
       if (((await store.readDocument(kinds.version, versionId))?.version ?? 0) === version) return;
       await load();

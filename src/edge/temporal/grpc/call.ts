@@ -14,8 +14,8 @@ export type Call = {
   header(name: string): string;
   /** When the caller stops waiting, null for never. */
   readonly deadline: EpochMs | null;
-  /** What the caller's certificate proves, null if there is none. */
-  readonly certificate: PeerCertificate | null;
+  /** Who is at the other end of the connection. */
+  readonly peer: Peer;
   /** Aborted when the call ends by anything but the handler, or the server drains. */
   readonly signal: AbortSignal;
   send(message: Uint8Array): void;
@@ -25,6 +25,13 @@ export type Call = {
   refuse(why: Status): void;
   /** Ends the call as `refuse` does while its handler is at work, and aborts the signal. Nothing happens if the call has ended before. */
   cut(why: Status): void;
+};
+
+export type Peer = {
+  /** What its certificate proves, null if there is none. */
+  readonly certificate: PeerCertificate | null;
+  /** IP address; empty when the connection is gone. */
+  readonly address: string;
 };
 
 /** How an RPC is answered: what happens with a call's messages as they come. None of the functions may throw. */
@@ -46,7 +53,7 @@ export type Calls = {
 /** One gRPC call on one HTTP/2 stream. Source: github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md. */
 export class StreamCall implements Call {
   readonly deadline: EpochMs | null = null;
-  readonly certificate: PeerCertificate | null;
+  readonly peer: Peer;
   readonly #stream: ServerHttp2Stream;
   readonly #headers: IncomingHttpHeaders;
   readonly #calls: Calls;
@@ -56,14 +63,8 @@ export class StreamCall implements Call {
   #trailers: OutgoingHttpHeaders = okTrailers;
   #ended = false;
 
-  constructor(
-    stream: ServerHttp2Stream,
-    headers: IncomingHttpHeaders,
-    certificate: PeerCertificate | null,
-    calls: Calls,
-    handler: Handler,
-  ) {
-    this.certificate = certificate;
+  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, peer: Peer, calls: Calls, handler: Handler) {
+    this.peer = peer;
     this.#stream = stream;
     this.#headers = headers;
     this.#calls = calls;

@@ -132,7 +132,20 @@ describe("dead letters", () => {
     const [first, second] = [await dead(), await dead({ labels: { n: "2" } })];
     expect((await api.ask("POST", "/api/v1/dlq/retry?topic=job.other")).json).toEqual({ retried: [], left: false });
     expect((await api.ask("DELETE", `/api/v1/dlq/${first}`)).status).toBe(204);
-    expect((await api.ask("POST", "/api/v1/dlq/delete")).json).toEqual({ deleted: [second], left: false });
+    expect((await api.ask("POST", "/api/v1/dlq/delete", { as: "ada" })).json).toEqual({ deleted: [second], left: false });
+    const { json } = await api.ask("GET", "/api/v1/audit?kind=administration");
+    const act = "dead-letter-deleted";
+    expect([...(json.items ?? [])].map(({ body }) => body)).toEqual([
+      { act, by: "anonymous", job_id: first, topic: "job.a", state: "FAILED" },
+      { act, by: "ada", job_id: second, topic: "job.a", state: "FAILED" },
+    ]);
+  });
+
+  test("are deleted once, by whoever is first", async () => {
+    const id = await dead();
+    const deletions = await Promise.all(Array.from({ length: 5 }, () => api.ask("DELETE", `/api/v1/dlq/${id}`)));
+    expect(deletions.map(({ status }) => status).sort()).toEqual([204, 404, 404, 404, 404]);
+    expect([...((await api.ask("GET", "/api/v1/audit?kind=administration")).json.items ?? [])]).toHaveLength(1);
   });
 });
 

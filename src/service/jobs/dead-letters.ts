@@ -1,6 +1,8 @@
 import { err, ok, type Result } from "../../base/result.ts";
 import { type EpochMs, hourMs } from "../../base/time.ts";
+import type { LedgerEntry } from "../../governance/ledger/ledger.ts";
 import type { HistoryEvent } from "../../protocol/generated/temporal/api/history/v1/message.ts";
+import { administrationEntry } from "../administration-entry.ts";
 import { type Committer, changeOutsideRuns } from "../committer.ts";
 import type { Engine } from "../engine.ts";
 import { findJob, type Job } from "./job.ts";
@@ -36,7 +38,7 @@ export type DeadLetters = {
   get(namespace: string, jobId: string): Answer<{ readonly job: Job; readonly history: readonly HistoryEvent[] }>;
   /** Submits the job again and takes it from the list. Asked twice, the answer is the same job. */
   retry(asker: Asker, jobId: string): Answer<Submitted>;
-  /** Takes a job from the list. The job itself stays as long as its namespace keeps what is closed. */
+  /** Takes a job from the list, and says so in the ledger. The job itself stays as long as its namespace keeps what is closed. */
   remove(asker: Asker, jobId: string): Answer<void>;
   /** Those that a filter finds, at most `bulkMax` at once. */
   retryAll(asker: Asker, filter: DeadLetterFilter): Answer<BulkOutcome<Submitted & { readonly retried: string }>>;
@@ -70,11 +72,14 @@ export function createDeadLetters(deps: {
     const stored = await store.readDocument(markKind, markId(key.namespaceId, jobId));
     return stored === null ? null : (JSON.parse(Buffer.from(stored.body).toString()) as Mark);
   };
-  /** Whoever marks first has seen to it. */
-  const mark = ({ key, jobId }: Job, { by }: Asker, retriedAs: string | null): Promise<unknown> => {
-    const body = Buffer.from(JSON.stringify({ by, at: clock.now(), retriedAs } satisfies Mark));
+  /** Whoever marks first has seen to it; says whether that is `asker`. That a job was submitted again is seen in what was decided on it. */
+  const mark = async (job: Job, { by }: Asker, retriedAs: string | null): Promise<boolean> => {
+    const { key, jobId } = job;
+    const at = clock.now();
+    const body = Buffer.from(JSON.stringify({ by, at, retriedAs } satisfies Mark));
     const write = { kind: markKind, id: markId(key.namespaceId, jobId), expectedVersion: 0, body };
-    return committer.commit(changeOutsideRuns({ putDocuments: [write], ledger: [] }));
+    const ledger = retriedAs === null ? [deletion(job, { by, at })] : [];
+    return (await committer.commit(changeOutsideRuns({ putDocuments: [write], ledger }))) === "committed";
   };
 
   /** A job that failed for good, and who has seen to it. */
@@ -140,8 +145,7 @@ export function createDeadLetters(deps: {
       const found = await find(asker.namespace, jobId);
       if (!found.ok) return found;
       if (found.value.seen !== null) return err({ kind: "no-such-dead-letter" });
-      await mark(found.value.job, asker, null);
-      return ok(undefined);
+      return (await mark(found.value.job, asker, null)) ? ok(undefined) : err({ kind: "no-such-dead-letter" });
     },
 
     retryAll: async (asker, filter) => {
@@ -159,13 +163,20 @@ export function createDeadLetters(deps: {
     removeAll: async (asker, filter) => {
       const page = await some(asker.namespace, filter);
       if (!page.ok) return page;
-      await Promise.all(page.value.jobs.map((job) => mark(job, asker, null)));
-      return ok({ done: page.value.jobs.map(({ jobId }) => jobId), left: page.value.next !== null });
+      const removed = await Promise.all(page.value.jobs.map(async (job) => ((await mark(job, asker, null)) ? [job.jobId] : [])));
+      return ok({ done: removed.flat(), left: page.value.next !== null });
     },
 
     stop: stopSweeping,
   };
 }
+
+/** What the ledger says of a dead letter that was taken from the list. */
+const deletion = ({ key, jobId, state, record }: Job, { by, at }: { readonly by: string; readonly at: EpochMs }): LedgerEntry =>
+  administrationEntry(
+    { namespaceId: key.namespaceId, at, runId: key.runId },
+    { act: "dead-letter-deleted", by, job_id: jobId, topic: record.topic, state },
+  );
 
 const isDead = (state: JobState): state is DeadState => deadStates.some((dead) => dead === state);
 

@@ -1,6 +1,7 @@
 import type { ActionFields } from "./action.ts";
 import type { Constraints, Decision } from "./decision.ts";
 import type { Remediation } from "./denial.ts";
+import { post, type TlsOptions } from "./post.ts";
 
 /** Where a Safety Kernel answers. */
 export type KernelOptions = {
@@ -10,6 +11,10 @@ export type KernelOptions = {
   readonly timeoutMs?: number;
   /** Whose policy decides; the namespace of the workflow, when left out. */
   readonly tenant?: string;
+  /** Who asks, for a server that wants to know. Default `HOLDFAST_API_KEY`. */
+  readonly apiKey?: string;
+  /** The server speaks TLS: `true`, or with which certificates. An address that begins with `https://` says so as well. */
+  readonly tls?: boolean | TlsOptions;
   /** Sent with every question, for a proxy that authenticates. */
   readonly headers?: { readonly [name: string]: string };
 };
@@ -50,22 +55,32 @@ const timeoutMsDefault = 5_000;
 /** What the policy in force there decides. Records nothing, and asks nobody for an approval. Rejects with `KernelUnavailable`. */
 export async function askKernel(options: KernelOptions, action: AskedAction): Promise<KernelDecision> {
   const { address = process.env.HOLDFAST_HTTP_ADDRESS || "127.0.0.1:8081", timeoutMs = timeoutMsDefault } = options;
+  const { apiKey = process.env.HOLDFAST_API_KEY || undefined, tls = false } = options;
   const tenant = options.tenant ?? action.tenant;
   try {
-    const response = await globalThis.fetch(new URL("/api/v1/policy/evaluate", address.includes("://") ? address : `http://${address}`), {
-      method: "POST",
-      headers: { ...options.headers, "content-type": "application/json", ...(tenant === undefined ? {} : { "x-tenant-id": tenant }) },
+    const answer = await post(new URL("/api/v1/policy/evaluate", baseOf(address, tls !== false)), {
+      headers: {
+        ...options.headers,
+        "content-type": "application/json",
+        ...(apiKey === undefined ? {} : { "x-api-key": apiKey.trim() }),
+        ...(tenant === undefined ? {} : { "x-tenant-id": tenant }),
+      },
       body: JSON.stringify(question(action)),
-      // An answer from elsewhere is not the kernel's.
-      redirect: "error",
+      tls: typeof tls === "boolean" ? undefined : tls,
       signal: AbortSignal.timeout(timeoutMs),
     });
-    if (!response.ok) throw new Error(`it answered with status ${response.status}: ${(await response.text()).slice(0, 300)}`);
-    return decisionFrom(await response.json());
+    if (answer.status !== 200) throw new Error(`it answered with status ${answer.status}: ${answer.text.slice(0, 300)}`);
+    return decisionFrom(JSON.parse(answer.text));
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new KernelUnavailable(`the safety kernel at ${address} gave no decision: ${why}`, { cause });
   }
+}
+
+function baseOf(address: string, isSecure: boolean): string {
+  if (!address.includes("://")) return `${isSecure ? "https" : "http"}://${address}`;
+  if (isSecure && !address.startsWith("https:")) throw new Error("its address has to begin with https://");
+  return address;
 }
 
 const question = (action: AskedAction): object => ({

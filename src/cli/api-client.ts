@@ -32,7 +32,7 @@ export const addApiOptions = (command: Command): Command =>
   addAddressOption(command).option("--namespace <name>", "namespace to look into", "default");
 
 export type ApiRequest = {
-  readonly method: "GET" | "POST" | "DELETE";
+  readonly method: "GET" | "POST" | "PUT" | "DELETE";
   readonly path: string;
   /** A text is YAML. */
   readonly body?: object | string;

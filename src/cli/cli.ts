@@ -5,6 +5,7 @@ import { addCompletionCommand } from "./completion.ts";
 import { type CliContext, exitCodes, type Finish, UsageError } from "./context.ts";
 import { addDevCommand } from "./dev.ts";
 import { addDlqCommand } from "./dlq.ts";
+import { addEndpointCommand } from "./endpoint.ts";
 import { addDoctorCommand } from "./doctor.ts";
 import { addJobCommand } from "./job.ts";
 import { addPolicyCommand } from "./policy.ts";
@@ -74,6 +75,7 @@ Exit codes: 0 success, 1 failure, 2 wrong usage or configuration.`,
   addAuditCommand(holdfast, context, finish);
   addJobCommand(holdfast, context, finish);
   addDlqCommand(holdfast, context, finish);
+  addEndpointCommand(holdfast, context, finish);
   addDoctorCommand(holdfast, context, finish);
   addCompletionCommand(holdfast, context);
   addVersionCommand(holdfast, context);

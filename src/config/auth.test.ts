@@ -1,4 +1,6 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { parse } from "yaml";
 import { present } from "../base/assert.ts";
 import type { AuthConfig } from "./auth.ts";
 import { type ConfigLayer, type ConfigValues, printable, resolveConfig } from "./config.ts";
@@ -185,5 +187,13 @@ describe("the printed configuration", () => {
     };
     const once = resolved(file(auth));
     expect(resolved(file(JSON.parse(JSON.stringify(once))))).toEqual(once);
+  });
+});
+
+describe("examples in docs/access.md are accepted", () => {
+  const docs = readFileSync(new URL("../../docs/access.md", import.meta.url), "utf8");
+  const examples = [...docs.matchAll(/```yaml\n(auth:.*?)```/gs)].map(([, text = ""]) => text);
+  test.each(examples)("%s", (text) => {
+    expect(refusals((parse(text) as { readonly auth: unknown }).auth)).toEqual([]);
   });
 });

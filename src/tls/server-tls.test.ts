@@ -79,7 +79,7 @@ async function serve(kind: Port, tls: ServerTls): Promise<number> {
         keepaliveAnswerMsMax: hourMs,
         connectionAgeMaxMs: null,
       },
-      handlerOf: () => unary(async (_message, { certificate }) => ok(Buffer.from(JSON.stringify(certificate)))),
+      handlerOf: () => unary(async (_message, { peer }) => ok(Buffer.from(JSON.stringify(peer.certificate)))),
       tls,
     });
     closing.push(server.stop);

@@ -98,6 +98,7 @@ const issuer: TokenIssuer = {
   kind: "service",
   roles: { claim: "roles", map: null },
   namespaces: { claim: "namespaces", map: null },
+  grants: { claim: "grants", map: null },
   taskQueues: { claim: "queues", map: null },
   allowPrivate: false,
 };
@@ -117,6 +118,15 @@ describe("what a claim would give that is not there is not given", () => {
   ])("%j → %j", (given, expected) => {
     expect(principalOfClaims(issuer, { sub: "ada", ...given }, 1)).toMatchObject(expected);
   });
+});
+
+test("each role counts in each namespace, and what is granted in one counts there alone", () => {
+  const given = { roles: ["auditor"], namespaces: ["a", "b"], grants: ["a:developer", "team-*:worker"] };
+  expect(principalOfClaims(issuer, { sub: "ada", ...given }, 1)?.grants).toEqual([
+    { namespaces: ["a", "b"], roles: ["auditor"] },
+    { namespaces: ["a"], roles: ["developer"] },
+    { namespaces: ["team-*"], roles: ["worker"] },
+  ]);
 });
 
 describe("a person or a program", () => {

@@ -1,6 +1,6 @@
 import type { DurationMs, EpochMs } from "../base/time.ts";
 import { type Claims, type ClaimValues, claimAt, textsAt, valuesOf } from "./claim.ts";
-import type { AccessPrincipal } from "./principal.ts";
+import type { AccessPrincipal, Grant } from "./principal.ts";
 import { isPrincipalId } from "./principal-id.ts";
 
 /** Signatures that a public key checks. Those of shared secrets (`HS256`) and `none` are not among them, so that no setting can allow them. */
@@ -45,7 +45,10 @@ export type TokenIssuer = {
   readonly prefix: string;
   readonly kind: AccessPrincipal["kind"] | KindByClaim;
   readonly roles: ClaimValues;
+  /** Each of `roles` counts in each of them. */
   readonly namespaces: ClaimValues;
+  /** Roles that count in one namespace alone, as `namespace:role`. */
+  readonly grants: ClaimValues;
   /** null: any. */
   readonly taskQueues: ClaimValues | null;
   /** Whether its hosts may have addresses that are not public: all of them, none, or these. */
@@ -59,16 +62,27 @@ export function principalOfClaims(issuer: TokenIssuer, claims: Claims, expiresAt
   const subject = claimAt(claims, issuer.subjectClaim);
   const id = typeof subject === "string" && subject !== "" ? `${issuer.prefix}${subject}` : "";
   if (!isPrincipalId(id)) return null;
-  const roles = valuesOf(claims, issuer.roles);
-  const namespaces = valuesOf(claims, issuer.namespaces);
   return {
     id,
     kind: kindOf(issuer.kind, claims),
-    grants: roles.length === 0 || namespaces.length === 0 ? [] : [{ namespaces, roles }],
+    grants: grantsOf(issuer, claims),
     taskQueues: issuer.taskQueues === null ? null : valuesOf(claims, issuer.taskQueues),
     credential: { kind: "jwt", id: `${issuer.issuer}#${id.slice(issuer.prefix.length)}` },
     expiresAt,
   };
+}
+
+function grantsOf(issuer: TokenIssuer, claims: Claims): readonly Grant[] {
+  const roles = valuesOf(claims, issuer.roles);
+  const namespaces = valuesOf(claims, issuer.namespaces);
+  const single = valuesOf(claims, issuer.grants).flatMap((text) => grantOf(text) ?? []);
+  return roles.length === 0 || namespaces.length === 0 ? single : [{ namespaces, roles }, ...single];
+}
+
+/** Reads `namespace:role`; null for anything else. */
+export function grantOf(text: string): Grant | null {
+  const [, namespace, role] = /^([^:]+):([^:]+)$/.exec(text) ?? [];
+  return namespace === undefined || role === undefined ? null : { namespaces: [namespace], roles: [role] };
 }
 
 function kindOf(kind: TokenIssuer["kind"], claims: Claims): AccessPrincipal["kind"] {

@@ -35,6 +35,7 @@ test("an issuer needs a name and an audience; what it grants, and to whom, is sa
       kind: "service",
       roles: [],
       namespaces: [],
+      grants: [],
       taskQueues: null,
       allowPrivate: false,
     },
@@ -97,6 +98,10 @@ describe("what is wrong is said", () => {
     [
       { jwt: [{ ...issuer, roles: { claim: "groups", map: { ops: 1 } } }] },
       'auth.jwt.0.roles: expected the path of a claim, a list, or `{ claim, map }`, not {"claim":"groups","map":{"ops":1}}',
+    ],
+    [
+      { jwt: [{ ...issuer, grants: { claim: "groups", map: { ops: "operator" } } }] },
+      "auth.jwt.0.grants: expected `namespace:role`, not `operator`",
     ],
     [{ jwt: [{ ...issuer, kind: "robot" }] }, 'auth.jwt.0.kind: expected human, service or `{ claim, human: [values] }`, not "robot"'],
     [

@@ -3,7 +3,14 @@ import { type CertificateMapping, parseSubjectPattern, variablesOf } from "../ac
 import type { ClaimValues } from "../access/claim.ts";
 import { isPermission, type Permission } from "../access/permission.ts";
 import { builtInRoleNames, isBuiltInRole } from "../access/role.ts";
-import { defaultTokenAlgorithms, type JsonWebKeys, mayBeFetched, type TokenIssuer, tokenAlgorithms } from "../access/token-issuer.ts";
+import {
+  defaultTokenAlgorithms,
+  grantOf,
+  type JsonWebKeys,
+  mayBeFetched,
+  type TokenIssuer,
+  tokenAlgorithms,
+} from "../access/token-issuer.ts";
 import { parseDuration } from "../base/quantity.ts";
 import { type DurationMs, minuteMs, secondMs } from "../base/time.ts";
 import { boolean, filledText, hosts, oneOf, secretSetting, setting, text } from "./setting.ts";
@@ -112,6 +119,7 @@ const issuerSchema = z.strictObject({
   kind: z._default(setting("human, service or `{ claim, human: [values] }`", kindOf), "service"),
   roles: z._default(setting(claimValuesForm, claimValuesOf), []),
   namespaces: z._default(setting(claimValuesForm, claimValuesOf), []),
+  grants: z._default(setting(claimValuesForm, claimValuesOf), []),
   taskQueues: z._default(
     setting(claimValuesForm, (value) => (value === null ? null : claimValuesOf(value))),
     null,
@@ -167,6 +175,8 @@ function issuerProblems(issuer: TokenIssuer, before: readonly TokenIssuer[]): re
   if (before.some((other) => other.issuer === issuer.issuer)) found.push({ key: "issuer", problem: `\`${issuer.issuer}\` is there twice` });
   else if (before.some(({ prefix }) => prefix.startsWith(issuer.prefix) || issuer.prefix.startsWith(prefix)))
     found.push({ key: "prefix", problem: "of several issuers, each needs a prefix that none of the others begins with" });
+  const [wrong] = fixedValuesOf(issuer.grants).filter((text) => grantOf(text) === null);
+  if (wrong !== undefined) found.push({ key: "grants", problem: `expected \`namespace:role\`, not \`${wrong}\`` });
   if (issuer.algorithms.length === 0) found.push({ key: "algorithms", problem: "expected at least one" });
   if (issuer.jwks !== null && issuer.jwksUri !== null) found.push({ key: "jwks", problem: "the keys are either here or at `jwksUri`" });
   if (issuer.jwks !== null) return found;
@@ -177,6 +187,9 @@ function issuerProblems(issuer: TokenIssuer, before: readonly TokenIssuer[]): re
     found.push({ key, problem: "expected an https URL: http is for the hosts of `allowPrivate` alone" });
   return found;
 }
+
+/** Texts that are known before there is a token. */
+const fixedValuesOf = (values: ClaimValues): readonly string[] => ("claim" in values ? Object.values(values.map ?? {}) : values);
 
 function mappingProblems({ subject, id, namespaces, taskQueues }: CertificateMapping): readonly Problem[] {
   const pattern = parseSubjectPattern(subject);

@@ -68,7 +68,7 @@ export async function startTestIssuer(): Promise<TestIssuer> {
   return issuer;
 }
 
-/** Roles and namespaces are claims of the same names. */
+/** Roles, namespaces and grants are claims of the same names. */
 export const trusted = (issuer: string): TokenIssuer => ({
   issuer,
   audience: ["holdfast"],
@@ -81,6 +81,7 @@ export const trusted = (issuer: string): TokenIssuer => ({
   kind: "human",
   roles: { claim: "roles", map: null },
   namespaces: { claim: "namespaces", map: null },
+  grants: { claim: "grants", map: null },
   taskQueues: null,
   allowPrivate: true,
 });

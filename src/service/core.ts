@@ -88,6 +88,7 @@ import { createStream, type Stream } from "./stream.ts";
 import { getClusterInfo, getSystemInfo } from "./system-info.ts";
 import { describeTaskQueue, listTaskQueuePartitions, shutdownWorker } from "./task-queue-requests.ts";
 import { terminateWorkflowExecution } from "./terminate-workflow-execution.ts";
+import { createTraces, type Traces } from "./traces/traces.ts";
 import { createTransfer } from "./transfer.ts";
 import { executeMultiOperation, pollWorkflowExecutionUpdate, updateWorkflowExecution } from "./update-workflow-execution.ts";
 import { createWakes } from "./wakes.ts";
@@ -174,6 +175,7 @@ export type Core = {
   readonly schemas: Schemas;
   /** That declarative workflows look into. */
   readonly configs: Configs;
+  readonly traces: Traces;
   /** Of resources outside of this server. */
   readonly locks: Locks;
   readonly jobs: Jobs;
@@ -419,6 +421,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     access,
     dag,
     configs,
+    traces: createTraces(engine),
     schemas: createSchemas({ store, committer, clock, namespaces }),
     locks: createLocks({ store, committer, clock, namespaces }),
     jobs,

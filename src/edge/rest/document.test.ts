@@ -189,10 +189,11 @@ describe("every status that the document has occurs", () => {
     "GET /api/v1/workflow-runs/{id}": [`${v1}/workflow-runs/${runs[0]}`],
     "GET /api/v1/workflow-runs/{id}/timeline": [`${v1}/workflow-runs/${runs[0]}/timeline`],
     "POST /api/v1/workflow-runs/{id}/rerun": [`${v1}/workflow-runs/${runs[0]}/rerun`, { body: {} }],
-    "GET /api/v1/config": [`${v1}/config`],
     "POST /api/v1/config": [`${v1}/config`, { body: { data: { a: 1 } } }],
+    "GET /api/v1/config": [`${v1}/config`],
     "PUT /api/v1/config": [`${v1}/config`, { body: { data: { a: 1 } } }],
     "GET /api/v1/config/effective": [`${v1}/config/effective`],
+    "GET /api/v1/traces/{id}": [`${v1}/traces/${runs[0]}`],
     "POST /api/v1/workflow-runs/{id}/query": [`${v1}/workflow-runs/${runs[0]}/query`, { body: { query: "status" } }],
     "POST /api/v1/workflow-runs/{id}/signal": [`${v1}/workflow-runs/${runs[0]}/signal`, { body: { name: "other" } }],
     "POST /api/v1/workflow-runs/{id}/cancel": [`${v1}/workflow-runs/${runs[0]}/cancel`],
@@ -286,7 +287,6 @@ describe("every status that the document has occurs", () => {
     ["POST", `${v1}/workflow-runs/not-ours/rerun`, { body: {} }],
     ...["none", runs[2]].flatMap((id) => [
       ["POST", `${v1}/workflow-runs/${id}/signal`, { body: { name: "go" } }] as const,
-      ["POST", `${v1}/workflow-runs/${id}/query`, { body: { query: "status" } }] as const,
       ["POST", `${v1}/workflow-runs/${id}/cancel`] as const,
       ["POST", `${v1}/workflows/waits/runs/${id}/cancel`] as const,
       ["POST", `${v1}/workflow-runs/${id}/terminate`] as const,
@@ -296,9 +296,13 @@ describe("every status that the document has occurs", () => {
     ["POST", `${v1}/schemas`, { body: { id: "a", schema: { type: "nonsense" } } }],
     ["POST", `${v1}/schemas`, { body: { id: "a", schema: {} }, headers: { "if-match": '"x"' } }],
     ["GET", `${v1}/schemas/none`],
+    ["POST", `${v1}/workflow-runs/none/query`, { body: { query: "status" } }],
+    ["POST", `${v1}/workflow-runs/${runs[2]}/query`, { body: { query: "none" } }],
+    ["GET", `${v1}/traces/none`],
     ["GET", `${v1}/config?scope=org&scope_id=none`],
     ["POST", `${v1}/config`, { body: { data: { prototype: 1 } } }],
     ["PUT", `${v1}/config`, { body: { data: {} }, headers: { "if-match": '"x"' } }],
+    ["POST", `${v1}/config`, { body: { data: {} }, headers: { "if-match": '"x"' } }],
     ["DELETE", `${v1}/schemas/none`],
     ["PUT", `${v1}/endpoints/mine`, { body: { ...endpoint, url: "http://127.0.0.1" } }],
     ["PUT", `${v1}/endpoints/mine`, { body: endpoint, headers: { "if-match": '"x"' } }],
@@ -398,6 +402,7 @@ describe("every status that the document has occurs", () => {
         "audit",
         "backtest",
         "checkpoints",
+        "configs",
         "dag",
         "deadLetters",
         "endpoints",
@@ -409,6 +414,7 @@ describe("every status that the document has occurs", () => {
         "policyLimits",
         "schemas",
         "stream",
+        "traces",
         "kernel",
       ])
         Object.defineProperty(failing.core, key, broken);
@@ -420,8 +426,8 @@ describe("every status that the document has occurs", () => {
     await failing.close();
     /** Texts that are no longer read as they were when they were saved come from another version of the server. */
     const otherVersions = ["POST /api/v1/policy/publish 422", "POST /api/v1/policy/rollback 422"];
-    /** A thousand workflows, or schemas. */
-    const tooMany = ["POST /api/v1/workflows 409", "POST /api/v1/schemas 409"];
+    /** A thousand workflows, schemas or configurations. */
+    const tooMany = ["POST /api/v1/workflows 409", "POST /api/v1/schemas 409", "POST /api/v1/config 409", "PUT /api/v1/config 409"];
     /** The document itself needs nothing that could fail. */
     const cannotFail = (path: string): boolean => /openapi|docs/.test(path);
     const missing = operations.flatMap(({ name, path, operation }) =>

@@ -4,6 +4,7 @@ import { askerOf } from "./asker.ts";
 import { jobCodes, jobProblem, requestCodes } from "./job-problem.ts";
 import { bodyOf, optionalText } from "./reason.ts";
 import { route } from "./route.ts";
+import { traceHeader } from "./trace-header.ts";
 
 export const remediateJob = route({
   method: "POST",
@@ -19,6 +20,7 @@ export const remediateJob = route({
   handle: async ({ headers, params: { id }, body: { remediation_id } }, { jobs }) => {
     const submitted = await jobs.remediate(askerOf(headers), id, remediation_id || null);
     if (!submitted.ok) return err(jobProblem(submitted.error));
-    return ok({ json: { job_id: submitted.value.jobId, trace_id: submitted.value.traceId } });
+    const { jobId, traceId } = submitted.value;
+    return ok({ json: { job_id: jobId, trace_id: traceId }, headers: { [traceHeader]: traceId } });
   },
 });

@@ -5,6 +5,7 @@ import { filterOf, filterParameters } from "./dead-letter-view.ts";
 import { jobCodes, jobProblem, requestCodes } from "./job-problem.ts";
 import { route } from "./route.ts";
 import { listOf } from "./schema.ts";
+import { traceHeader } from "./trace-header.ts";
 
 export const retryDeadLetter = route({
   method: "POST",
@@ -16,7 +17,8 @@ export const retryDeadLetter = route({
   handle: async ({ headers, params: { job_id } }, { deadLetters }) => {
     const again = await deadLetters.retry(askerOf(headers), job_id);
     if (!again.ok) return err(jobProblem(again.error));
-    return ok({ json: { job_id: again.value.jobId, trace_id: again.value.traceId } });
+    const { jobId, traceId } = again.value;
+    return ok({ json: { job_id: jobId, trace_id: traceId }, headers: { [traceHeader]: traceId } });
   },
 });
 

@@ -32,6 +32,7 @@ export type RestServices = Pick<
   | "policyLimits"
   | "schemas"
   | "stream"
+  | "traces"
 >;
 
 export type Answer<R = unknown> =

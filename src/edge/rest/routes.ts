@@ -30,6 +30,7 @@ import { getRun } from "./get-run.ts";
 import { getRunTimeline } from "./get-run-timeline.ts";
 import { getSchema } from "./get-schema.ts";
 import { getStatus } from "./get-status.ts";
+import { getTrace } from "./get-trace.ts";
 import { getWorkflow } from "./get-workflow.ts";
 import { heartbeatLease } from "./heartbeat-lease.ts";
 import { leaseTask } from "./lease-task.ts";
@@ -153,6 +154,7 @@ export const routes: readonly Route[] = [
   diffPolicy,
   listPolicyAudit,
   listPolicyLimits,
+  getTrace,
   streamEvents,
   listAudit,
   exportAudit,

@@ -11,6 +11,7 @@ import { idempotencyKeyOf, keyCodes } from "./idempotency-key.ts";
 import { jobCodes, jobProblem, requestCodes } from "./job-problem.ts";
 import { badRequest, type Problem } from "./problem.ts";
 import { route } from "./route.ts";
+import { traceHeader, traceIdOf } from "./trace-header.ts";
 
 const promptLettersMax = 100_000;
 const labelsMax = 50;
@@ -103,9 +104,10 @@ export const submitJob = route({
     if (!key.ok) return key;
     const wanted = wantedIn(given, asker.value, given.idempotency_key || key.value);
     if (!wanted.ok) return wanted;
-    const submitted = await jobs.submit(asker.value, wanted.value);
+    const submitted = await jobs.submit(asker.value, { ...wanted.value, traceId: traceIdOf(headers) });
     if (!submitted.ok) return err(jobProblem(submitted.error));
-    return ok({ json: { job_id: submitted.value.jobId, trace_id: submitted.value.traceId } });
+    const { jobId, traceId } = submitted.value;
+    return ok({ json: { job_id: jobId, trace_id: traceId }, headers: { [traceHeader]: traceId } });
   },
 });
 

@@ -50,7 +50,7 @@ function activityOf(jobId: string, record: JobRecord, input: Payloads | undefine
     activityId: jobActivityId,
     activityType: make(ActivityType, { name: topic }),
     taskQueue: make(TaskQueue, { name: taskQueue }),
-    header: headerOf({ ...record, target: { to: "topic", topic } }, idempotencyKey ?? jobId),
+    header: headerOf({ ...record, target: { to: "topic", topic } }, idempotencyKey ?? jobId, record.traceId),
     input,
     scheduleToCloseTimeout: duration(deadlineMs),
     startToCloseTimeout: duration(timeoutMs),

@@ -10,7 +10,13 @@ import { isRunning } from "../../execution/execution.ts";
 import { actionHeader, readCallSite } from "../../governance/call-site.ts";
 import { make } from "../../protocol/codec.ts";
 import type { Approval } from "../../protocol/generated/holdfast/state/v1/governance.ts";
-import { type Payload, Payloads, WorkflowExecution, WorkflowType } from "../../protocol/generated/temporal/api/common/v1/message.ts";
+import {
+  type Payload,
+  Payloads,
+  SearchAttributes,
+  WorkflowExecution,
+  WorkflowType,
+} from "../../protocol/generated/temporal/api/common/v1/message.ts";
 import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from "../../protocol/generated/temporal/api/enums/v1/workflow.ts";
 import { TaskQueue } from "../../protocol/generated/temporal/api/taskqueue/v1/message.ts";
 import {
@@ -27,6 +33,7 @@ import type { Engine } from "../engine.ts";
 import { requestCancelWorkflowExecution } from "../request-cancel-workflow-execution.ts";
 import type { Caller } from "../services.ts";
 import { startWorkflowExecution } from "../start-workflow-execution.ts";
+import { traceAttribute } from "../traces/trace-id.ts";
 import { findJob, type Job, type Remediation, remediationsOf } from "./job.ts";
 import { type JobRecord, type JobState, jobMemo, taskPriority } from "./job-record.ts";
 import { type JobFilter, type JobPage, listJobs } from "./list-jobs.ts";
@@ -50,7 +57,11 @@ type Act = Omit<NonNullable<JobRecord["parent"]>, "jobId">;
 export type Asker = { readonly namespace: string; readonly by: string };
 
 /** A job to be done: what the server does not find out itself. */
-export type WantedJob = Omit<JobRecord, "taskQueue" | "traceId" | "parent"> & { readonly input: Json };
+export type WantedJob = Omit<JobRecord, "taskQueue" | "traceId" | "parent"> & {
+  readonly input: Json;
+  /** Null begins a trace. */
+  readonly traceId?: string | null;
+};
 
 /** A decision on a job, as the ledger keeps it. */
 export type JobDecision = JsonObject & { readonly at: EpochMs };
@@ -103,6 +114,7 @@ export function createJobs({ engine, routeTopic }: { readonly engine: Engine; re
         taskQueue: make(TaskQueue, { name: jobTaskQueue }),
         input,
         memo: jobMemo(record),
+        searchAttributes: make(SearchAttributes, { indexedFields: { [traceAttribute]: toPayload(record.traceId) } }),
         // What decides it goes first as well.
         priority: taskPriority(record.priority),
         identity: by,
@@ -136,7 +148,7 @@ export function createJobs({ engine, routeTopic }: { readonly engine: Engine; re
   }
 
   return {
-    submit: async (asker, { input, ...wanted }) => {
+    submit: async (asker, { input, traceId = null, ...wanted }) => {
       const { idempotencyKey, topic } = wanted;
       const asked = sha256Hex(canonicalJson({ ...wanted, input }));
       const idOf = (what: string): string => (idempotencyKey === null ? newId() : nameBasedId([what, asker.namespace, idempotencyKey]));
@@ -144,7 +156,7 @@ export function createJobs({ engine, routeTopic }: { readonly engine: Engine; re
       const legible = readCallSite(actionOf(wanted, idempotencyKey ?? jobId));
       // Whoever cannot be understood would be denied: better to say so at once.
       if (!legible.ok) return refused(invalidArgument(legible.error));
-      const record: JobRecord = { ...wanted, taskQueue: routeTopic(topic), traceId: idOf("holdfast.trace/1"), parent: null };
+      const record: JobRecord = { ...wanted, taskQueue: routeTopic(topic), traceId: traceId ?? idOf("holdfast.trace/1"), parent: null };
       const payloads = make(Payloads, { payloads: [toPayload(input)] });
       return begin(asker, { jobId, record, input: payloads, asked });
     },
@@ -212,7 +224,7 @@ export function createJobs({ engine, routeTopic }: { readonly engine: Engine; re
 }
 
 /** What the policy reads of a job. */
-function actionOf(wanted: Omit<WantedJob, "input">, idempotencyKey: string): Payload {
+function actionOf(wanted: Omit<WantedJob, "input" | "traceId">, idempotencyKey: string): Payload {
   const { fields } = headerOf({ ...wanted, target: { to: "topic", topic: wanted.topic } }, idempotencyKey);
   return present(fields[actionHeader], actionHeader);
 }

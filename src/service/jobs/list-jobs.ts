@@ -3,6 +3,7 @@ import type { EpochMs } from "../../base/time.ts";
 import { parseVisibilityQuery } from "../../execution/visibility/query.ts";
 import { jobTaskQueue } from "../built-in/server-task-queue.ts";
 import type { Engine } from "../engine.ts";
+import { traceAttribute } from "../traces/trace-id.ts";
 import { type Job, listedJob } from "./job.ts";
 import { type JobState, stateAttribute } from "./job-record.ts";
 
@@ -82,19 +83,18 @@ const conditionsByState: { readonly [S in JobState]: string } = {
   DENIED: failedAs("DENIED"),
 };
 
-function conditionsOf({ topic, states, updatedAfter, updatedBefore }: JobFilter): readonly string[] {
+function conditionsOf({ topic, states, traceId, updatedAfter, updatedBefore }: JobFilter): readonly string[] {
   const updated = (comparison: string, at: EpochMs): string =>
     `(CloseTime ${comparison} ${time(at)} OR (${open} AND StartTime ${comparison} ${time(at)}))`;
   return [
     `TaskQueue = '${jobTaskQueue}'`,
     ...(topic === null ? [] : [`WorkflowType = ${quoted(topic)}`]),
     ...(states === null ? [] : [`(${[...new Set(states.map((state) => conditionsByState[state]))].join(" OR ")})`]),
+    ...(traceId === null ? [] : [`${traceAttribute} = ${quoted(traceId)}`]),
     ...(updatedAfter === null ? [] : [updated(">=", updatedAfter)]),
     ...(updatedBefore === null ? [] : [updated("<", updatedBefore)]),
   ];
 }
 
-const fits = ({ state, record }: Job, { states, teamId, traceId }: JobFilter): boolean =>
-  (states === null || states.includes(state)) &&
-  (teamId === null || record.teamId === teamId) &&
-  (traceId === null || record.traceId === traceId);
+const fits = ({ state, record }: Job, { states, teamId }: JobFilter): boolean =>
+  (states === null || states.includes(state)) && (teamId === null || record.teamId === teamId);

@@ -4,7 +4,7 @@ import { make } from "../protocol/codec.ts";
 import { Header, Payload } from "../protocol/generated/temporal/api/common/v1/message.ts";
 import { jsonPayload } from "../service/approvals.test-kit.ts";
 import { type Outcome, run } from "./cli.test-kit.ts";
-import { oneLine } from "./table.ts";
+import { oneLine, printable } from "./table.ts";
 
 const policy = `
 version: v1
@@ -167,5 +167,6 @@ test("the address may come from the environment; where nobody answers is a sente
 });
 
 test("what others wrote cannot draw on the terminal", () => {
+  expect(printable('{"a": "\u009b2J\u007f"}\r\n\tb\u001b[2J\rc')).toBe('{"a": "\\u009b2J\\u007f"}\r\n\tb\\u001b[2J\\u000dc');
   expect(oneLine("fine\n\u001b[2Japproved\u202e \u0000")).toBe("fine \ufffd[2Japproved\ufffd \ufffd");
 });

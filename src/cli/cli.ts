@@ -5,18 +5,20 @@ import { addCompletionCommand } from "./completion.ts";
 import { type CliContext, exitCodes, type Finish, UsageError } from "./context.ts";
 import { addDevCommand } from "./dev.ts";
 import { addDlqCommand } from "./dlq.ts";
-import { addEndpointCommand } from "./endpoint.ts";
 import { addDoctorCommand } from "./doctor.ts";
+import { addEndpointCommand } from "./endpoint.ts";
 import { addJobCommand } from "./job.ts";
 import { addPolicyCommand } from "./policy.ts";
 import { addRunCommand } from "./run.ts";
 import { addServerCommand } from "./server.ts";
+import { printable } from "./table.ts";
 import { addTestServerCommand } from "./test-server.ts";
 import { addVersionCommand } from "./version.ts";
 import { addWorkflowCommand } from "./workflow.ts";
 
 /** Carries out one command line (without node and script) and returns the exit code. */
-export async function runCli(args: readonly string[], context: CliContext): Promise<number> {
+export async function runCli(args: readonly string[], given: CliContext): Promise<number> {
+  const context: CliContext = { ...given, print: (text) => given.print(printable(text)) };
   let exitCode: number = exitCodes.ok;
   const finish = (code: number): void => {
     exitCode = code;

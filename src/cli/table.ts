@@ -12,3 +12,7 @@ export function table(header: readonly string[], rows: readonly (readonly string
 
 /** A text that others wrote, fit for a line of a terminal: no line breaks, and nothing that would move the cursor or turn the writing round. */
 export const oneLine = (text: string): string => text.replace(/\s+/gu, " ").replace(/[\p{Cc}\p{Bidi_Control}]/gu, "\ufffd");
+
+/** A text of several lines without control characters: they stand as JSON writes them, which leaves most of them as they are. */
+export const printable = (text: string): string =>
+  text.replace(/\r(?!\n)|[^\r\n\t\P{Cc}]/gu, (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, "0")}`);

@@ -129,6 +129,15 @@ describe("a person who decides", () => {
     expect((await api.ask("GET", "/api/v1/approvals?include_resolved=true")).json.items).toMatchObject([{ id, status }]);
   });
 
+  test.each(["approve", "reject", "withdraw"])("%s: a body that is no object is none, `null` neither", async (verb) => {
+    const id = await api.hold();
+    for (const body of [null, [], 7, "fine"]) {
+      const asked = await api.ask("POST", `/api/v1/approvals/${id}/${verb}`, { as: "ada", body });
+      expect(asked).toMatchObject({ status: 400, json: { code: "invalid-request", errors: [{ detail: "expected an object" }] } });
+    }
+    expect((await api.ask("GET", `/api/v1/approvals/${id}`)).json.status).toBe("pending");
+  });
+
   test("counts for what they have seen", async () => {
     const id = await api.hold();
     const { json } = await api.ask("GET", `/api/v1/approvals/${id}`);

@@ -24,6 +24,16 @@ test.each<[string, Payload, object]>([
     payload("json/plain", "{"),
     { encoding: "json/plain", bytes: 1, text: "{", note: "says to be JSON and cannot be read as such" },
   ],
+  ...["1e999", "-1e999", "9007199254740993"].map((number): [string, Payload, object] => [
+    `a number that would be shown as another: ${number}`,
+    payload("json/plain", `[{"a":${number}}]`),
+    {
+      encoding: "json/plain",
+      bytes: number.length + 8,
+      text: `[{"a":${number}}]`,
+      note: "has a number that is too large to be shown as a value",
+    },
+  ]),
   [
     "what is too long",
     payload("json/plain", JSON.stringify("x".repeat(200))),

@@ -26,7 +26,7 @@ export type PayloadView = {
   readonly bytes: number;
   /** Of JSON that is shown whole. */
   readonly value?: unknown;
-  /** The beginning of JSON that is longer than what is left to show. */
+  /** The beginning of JSON that is longer than what is left to show, or JSON as it is written. */
   readonly text?: string;
   /** Why there is no value. */
   readonly note?: string;
@@ -68,7 +68,13 @@ const utf8 = new TextDecoder();
 
 function parsed(text: string): Pick<PayloadView, "value" | "text" | "note"> {
   try {
-    const value: unknown = JSON.parse(text);
+    // A number that is not what is written would be another to those who decide: `1e999` would be null.
+    let isExact = true;
+    const value: unknown = JSON.parse(text, (_, inner) => {
+      if (typeof inner === "number" && Math.abs(inner) > Number.MAX_SAFE_INTEGER) isExact = false;
+      return inner;
+    });
+    if (!isExact) return { text, note: "has a number that is too large to be shown as a value" };
     // What is nested too deeply can be read, and not be written again.
     JSON.stringify(value);
     return { value };

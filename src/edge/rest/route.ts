@@ -12,6 +12,7 @@ import type { Subscription } from "./watch.ts";
 /** What the routes need of the server. */
 export type RestServices = Pick<
   Core,
+  | "access"
   | "approvals"
   | "artifacts"
   | "audit"
@@ -156,7 +157,7 @@ export function route<P = object, Q = object, B = object, R = unknown>({
       if (!yaml && isYaml(headers)) return err(notJson);
       const parsed = z
         .object({ params: params ?? nothing, query: query ?? nothing, body: body ?? z.unknown() })
-        .safeParse({ params: raw.params, query: raw.query, body: raw.body ?? {} });
+        .safeParse({ params: raw.params, query: raw.query, body: raw.body === undefined ? {} : raw.body });
       if (!parsed.success) return err(invalid(parsed.error.issues));
       // The schemas are those of the types, or let nothing pass where there is none.
       const act = (requestId: string) =>

@@ -14,9 +14,12 @@ import { watchHost } from "./service/doctor/host.ts";
 import { readSigning } from "./service/policy/signing.ts";
 import { createSkippingClock } from "./service/skipping-clock.ts";
 import { createTestServices } from "./service/test-service.ts";
+import { openEncrypted, refuseEncrypted } from "./store/encryption/encryption.ts";
+import { type MasterKey, readMasterKeys } from "./store/encryption/master-key.ts";
 import { openSqlite } from "./store/sqlite/sqlite.ts";
-import { createLog } from "./telemetry/log.ts";
-import { createMetrics } from "./telemetry/metrics.ts";
+import type { Store } from "./store/store.ts";
+import { createLog, type Log } from "./telemetry/log.ts";
+import { createMetrics, type Metrics } from "./telemetry/metrics.ts";
 import { openServerTls } from "./tls/server-tls.ts";
 
 /** A configuration in part: what is left out has its default, see `docs/configuration.md`. */
@@ -59,10 +62,12 @@ async function start(config: Config): Promise<Holdfast> {
   if (!signing.ok) throw new Error(signing.error.join("\n"));
   const checkpoints = readCheckpointOptions(config.checkpoints);
   if (!checkpoints.ok) throw new Error(checkpoints.error);
+  const masterKeys = readMasterKeys(config.encryption);
+  if (!masterKeys.ok) throw new Error(masterKeys.error);
   const tls = await openServerTls(config.tls, { log: log.child("tls"), metrics });
   if (!tls.ok) throw new Error(tls.error);
   if (config.db !== ":memory:") mkdirSync(dirname(config.db), { recursive: true });
-  const store = await openSqlite({ path: config.db });
+  const store = await openStore(config, masterKeys.value, { log: log.child("encryption"), metrics });
   const skipping = config.timeSkipping ? createSkippingClock() : null;
   const searchAttributes = Object.fromEntries(Object.entries(config.searchAttributes).map(([name, type]) => [name, attributeTypes[type]]));
   const clock = skipping ?? createSystemClock();
@@ -84,6 +89,8 @@ async function start(config: Config): Promise<Holdfast> {
     ...(checkpoints.value === null ? {} : { checkpoints: checkpoints.value }),
     http: config.http,
     access: accessOf(config),
+    artifacts: artifactOptions(config.artifacts),
+    push: config.push,
     routes: config.routes,
     notify: { ...config.notify, approvals: config.approvals.notify },
     ...(skipping === null ? {} : { onCommit: skipping.consider }),
@@ -148,6 +155,41 @@ async function start(config: Config): Promise<Holdfast> {
     throw error;
   }
 }
+
+/** The database, encrypted when there are keys. */
+async function openStore(
+  { db, encryption: { dataKeyAge } }: Config,
+  masterKeys: readonly MasterKey[] | null,
+  { log, metrics }: { readonly log: Log; readonly metrics: Metrics },
+): Promise<Store> {
+  const inner = await openSqlite({ path: db });
+  try {
+    if (masterKeys === null) {
+      await refuseEncrypted(inner);
+      return inner;
+    }
+    const { store, rewrappedFrom, ...opened } = await openEncrypted(inner, {
+      masterKeys,
+      usage: { dataKeyAge },
+      refused: (place) => {
+        metrics.storedBodiesRefused.add(1);
+        log.error("what is stored is not what was encrypted there", { place: JSON.stringify(place) });
+      },
+    });
+    log.info("what is stored is encrypted", opened);
+    if (rewrappedFrom !== null) log.info("the data keys are wrapped by a new master key", { formerMasterKey: rewrappedFrom });
+    return store;
+  } catch (error) {
+    await inner.close();
+    throw error;
+  }
+}
+
+const artifactOptions = ({ bytesMax, totalBytesMax, retentionShort, retentionStandard, retentionAudit }: Config["artifacts"]) => ({
+  bytesMax,
+  totalBytesMax,
+  retention: { short: retentionShort, standard: retentionStandard, audit: retentionAudit },
+});
 
 /** Why a server with these settings would let strangers in; null if it does not. */
 function exposure({ ip, auth: { required, allowUnauthenticated } }: Config): string | null {

@@ -39,8 +39,8 @@ export type Config = {
   readonly notify: NotifyConfig;
   readonly api: ApiConfig;
   readonly http: HttpConfig;
-  readonly push: PushConfig;
   readonly artifacts: ArtifactConfig;
+  readonly push: PushConfig;
   readonly auth: AuthConfig;
   readonly encryption: EncryptionConfig;
   readonly tls: TlsConfig;
@@ -104,18 +104,6 @@ export type HttpConfig = {
   readonly timeout: DurationMs;
 };
 
-/** Files behind pointers. */
-export type ArtifactConfig = {
-  /** Of one content. */
-  readonly bytesMax: number;
-  /** Of all artifacts of a namespace. */
-  readonly totalBytesMax: number;
-  /** How long they are kept, by what whoever sends them asks for. */
-  readonly retentionShort: DurationMs;
-  readonly retentionStandard: DurationMs;
-  readonly retentionAudit: DurationMs;
-};
-
 /** Where tasks are pushed to, besides what is registered over the API. */
 export type PushConfig = {
   /** Whether hosts may have addresses that are not public, and be reached without TLS: all of them, none, or these. */
@@ -138,6 +126,18 @@ export type EndpointConfig = {
   /** Requests that are open at one time. */
   readonly maxConcurrent: number;
   readonly enabled: boolean;
+};
+
+/** Files behind pointers. */
+export type ArtifactConfig = {
+  /** Of one content. */
+  readonly bytesMax: number;
+  /** Of all artifacts of a namespace. */
+  readonly totalBytesMax: number;
+  /** How long they are kept, by what whoever sends them asks for. */
+  readonly retentionShort: DurationMs;
+  readonly retentionStandard: DurationMs;
+  readonly retentionAudit: DurationMs;
 };
 
 /** How long a request may wait for news before it is answered without. */
@@ -175,7 +175,6 @@ export const defaultConfig: Config = {
   notify: { channels: {}, signingKey: null, allowPrivate: false, timeout: 10 * secondMs },
   api: { allowedHosts: [], requestsPerSecond: 2_000, requestBurst: 4_000 },
   http: { allowPrivate: false, timeout: 30 * secondMs },
-  push: { allowPrivate: false, endpoints: {} },
   artifacts: {
     bytesMax: 8 * 2 ** 20,
     totalBytesMax: 2 ** 30,
@@ -183,6 +182,7 @@ export const defaultConfig: Config = {
     retentionStandard: 7 * dayMs,
     retentionAudit: 30 * dayMs,
   },
+  push: { allowPrivate: false, endpoints: {} },
   auth: defaultAuth,
   encryption: defaultEncryption,
   tls: defaultTls,
@@ -211,7 +211,12 @@ export function resolveConfig(layers: readonly ConfigLayer[]): Result<Config, re
   for (const layer of layers) merge(merged, layer, origins);
   const parsed = schema.safeParse(merged, { reportInput: true });
   if (!parsed.success) return err(parsed.error.issues.flatMap((issue) => sentences(issue, origins)));
-  const problems = [...channelProblems(parsed.data), ...authProblems(parsed.data.auth), ...encryptionProblems(parsed.data.encryption), ...tlsProblems(parsed.data.tls)];
+  const problems = [
+    ...channelProblems(parsed.data),
+    ...authProblems(parsed.data.auth),
+    ...encryptionProblems(parsed.data.encryption),
+    ...tlsProblems(parsed.data.tls),
+  ];
   if (problems.length > 0) return err(problems.map(({ path, problem }) => `${nameOf(path, origins)}: ${problem}`));
   return ok(parsed.data);
 }
@@ -278,6 +283,13 @@ const schema = z.strictObject({
     requestBurst: count,
   }),
   http: z.strictObject({ allowPrivate: hosts, timeout: duration }),
+  artifacts: z.strictObject({
+    bytesMax: bytes,
+    totalBytesMax: bytes,
+    retentionShort: duration,
+    retentionStandard: duration,
+    retentionAudit: duration,
+  }),
   push: z.strictObject({
     allowPrivate: hosts,
     endpoints: z.record(
@@ -294,13 +306,6 @@ const schema = z.strictObject({
       }),
       { error: "expected a mapping of ids to endpoints" },
     ),
-  }),
-  artifacts: z.strictObject({
-    bytesMax: bytes,
-    totalBytesMax: bytes,
-    retentionShort: duration,
-    retentionStandard: duration,
-    retentionAudit: duration,
   }),
   auth: authSchema,
   encryption: encryptionSchema,

@@ -24,6 +24,8 @@ import {
 } from "./activity-tasks.ts";
 import { countingApprovals, measureApprovals } from "./approval-metrics.ts";
 import { type Approvals, createApprovals } from "./approvals.ts";
+import { type ArtifactOptions, artifactDefaults } from "./artifacts/artifact.ts";
+import { type Artifacts, createArtifacts } from "./artifacts/artifacts.ts";
 import { type Audit, createAudit } from "./audit.ts";
 import { type Backtest, createBacktest } from "./backtest.ts";
 import { approval } from "./built-in/approval.ts";
@@ -73,6 +75,10 @@ import { type Signing, unsignedAllowed } from "./policy/bundle-source.ts";
 import { createPolicies, type Policies } from "./policy/policies.ts";
 import { bundleIdOf, enforcePolicyFiles } from "./policy/policy-files.ts";
 import { createPublisher } from "./policy/publisher.ts";
+import { type Endpoint, endpointDefaults } from "./push/endpoint.ts";
+import { type ConfiguredEndpoint, createEndpoints, type Endpoints } from "./push/endpoints.ts";
+import { type Pinged, ping } from "./push/push-request.ts";
+import { createPushWorker } from "./push/push-worker.ts";
 import { queryWorkflow, respondQueryTaskCompleted } from "./query-workflow.ts";
 import { createReconciler, type Reconciler } from "./reconciler/reconciler.ts";
 import { requestCancelWorkflowExecution } from "./request-cancel-workflow-execution.ts";
@@ -100,6 +106,7 @@ import { pollWorkflowTaskQueue, resetStickyTaskQueue, respondWorkflowTaskComplet
  */
 const dagHistoryFactor = 8;
 
+const pushDefaults = { allowPrivate: false, endpoints: {} };
 const httpDefaults = { allowPrivate: false, timeout: 30 * secondMs };
 
 /** The decision on an activity needs the event that scheduled it. */
@@ -136,8 +143,15 @@ export type CoreOptions = {
   };
   /** Where HTTP steps may reach, and how long an answer may take. */
   readonly http?: Pick<OutgoingOptions, "allowPrivate" | "timeout">;
+  /** Where tasks are pushed to besides what is registered, and which hosts may be private. */
+  readonly push?: {
+    readonly allowPrivate: OutgoingOptions["allowPrivate"];
+    readonly endpoints: { readonly [id: string]: ConfiguredEndpoint };
+  };
   /** Task queues of the workers of topics, by patterns of topics; a topic without one is its own. */
   readonly routes?: { readonly [topics: string]: string };
+  /** How large artifacts may be, and how long they are kept. */
+  readonly artifacts?: ArtifactOptions;
   /** How often what stands still is looked for; without it only when somebody asks. */
   readonly reconcile?: { readonly interval: DurationMs };
   /** The machine, for whoever asks what is wrong. */
@@ -178,11 +192,17 @@ export type Core = {
   readonly traces: Traces;
   /** Of resources outside of this server. */
   readonly locks: Locks;
+  /** Files behind pointers. */
+  readonly artifacts: Artifacts;
   readonly jobs: Jobs;
   /** Jobs that failed for good. */
   readonly deadLetters: DeadLetters;
   /** Activity tasks for workers that speak HTTP. */
   readonly leases: Leases;
+  /** HTTPS endpoints that activity tasks are pushed to. */
+  readonly endpoints: Endpoints;
+  /** Asks an endpoint whether it is there. */
+  readonly pingEndpoint: (endpoint: Endpoint, signal: AbortSignal) => Promise<Pinged>;
   /** Appends to the ledger what belongs to no run. */
   record(entry: LedgerEntry): Promise<void>;
   /** Whether a worker has or could have something to do right now. */
@@ -341,8 +361,9 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   await transfer.recover();
   const stopMeasuring = await measureApprovals({ store, namespaces, clock, metrics, log: log.child("approvals") });
   const idempotency = createIdempotency({ store, committer, clock, newId });
+  const artifacts = createArtifacts({ store, committer, clock, namespaces, options: options.artifacts ?? artifactDefaults });
   const stopRetention = options.retention
-    ? startRetention({ store, clock, namespaces, runs, idempotency, log: log.child("retention") })
+    ? startRetention({ store, clock, namespaces, runs, idempotency, artifacts, log: log.child("retention") })
     : () => {};
 
   const checkpoints =
@@ -410,6 +431,19 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     log: log.child("jobs"),
     requests: { ...services, pollWorkflowTaskQueue: pollWorkflowTaskQueue(engine) },
   });
+  const { allowPrivate: pushPrivate, endpoints: configured } = options.push ?? pushDefaults;
+  const endpoints = await createEndpoints({ store, committer, clock, namespaces, configured, allowPrivate: pushPrivate });
+  const sendPush = createRequests({ allowPrivate: pushPrivate, setting: "push.allowPrivate", timeout: endpointDefaults.timeout });
+  const pushWorker = createPushWorker({
+    matching,
+    namespaces,
+    runs,
+    endpoints,
+    requests: services,
+    send: sendPush,
+    clock,
+    log: log.child("push"),
+  });
   const deadLetters = createDeadLetters({ engine, committer, jobs, sweeps: options.retention });
 
   const configs = createConfigs({ store, committer, clock, namespaces });
@@ -424,9 +458,12 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     traces: createTraces(engine),
     schemas: createSchemas({ store, committer, clock, namespaces }),
     locks: createLocks({ store, committer, clock, namespaces }),
+    artifacts,
     jobs,
     deadLetters,
     leases: createLeases({ namespaces, services }),
+    endpoints,
+    pingEndpoint: (endpoint, signal) => ping({ endpoint, id: newId(), now: clock.now(), signal }, sendPush),
     reconciler,
     doctor: createDoctor({
       store,
@@ -460,12 +497,13 @@ export async function startCore(options: CoreOptions): Promise<Core> {
       builtInWorker.drain();
       dag.worker.drain();
       jobWorker.drain();
+      pushWorker.drain();
       matching.drain();
     },
     stop: async () => {
       matching.drain();
       stream.end();
-      await Promise.all([builtInWorker.stop(), dag.worker.stop(), jobWorker.stop(), notices?.stop()]);
+      await Promise.all([builtInWorker.stop(), dag.worker.stop(), jobWorker.stop(), pushWorker.stop(), notices?.stop()]);
       deadLetters.stop();
       policyLimits.stop();
       await reconciler.stop();

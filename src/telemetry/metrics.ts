@@ -39,6 +39,8 @@ export type Metrics = {
   /** What should have moved and had not; `outcome` is `repaired` or `reported`. */
   readonly reconcilerFindings: Counter<["kind", "outcome"]>;
   readonly databaseBytes: Gauge;
+  /** What is stored and is not what was encrypted there. */
+  readonly storedBodiesRefused: Counter;
   /** `port` is `grpc` or `http`. */
   readonly tlsFailures: Counter<["port", "cause"]>;
   /** `outcome` is `loaded`, or `refused` where the former certificate stays. */
@@ -104,6 +106,7 @@ export function createMetrics(): Metrics {
     approvalsOldestSeconds: gauge("holdfast_approvals_oldest_seconds", "Age of the oldest approval that waits.", ["namespace"]),
     reconcilerFindings: counter("holdfast_reconciler_findings_total", "What should have moved and had not.", ["kind", "outcome"]),
     databaseBytes: gauge("holdfast_database_bytes", "Size of the database on disk.", []),
+    storedBodiesRefused: counter("holdfast_stored_bodies_refused_total", "Stored bodies that are not what was encrypted there.", []),
     tlsFailures: counter("holdfast_tls_failures_total", "Connections that failed before they were secure.", ["port", "cause"]),
     tlsReloads: counter("holdfast_tls_reloads_total", "New certificates that were found.", ["outcome"]),
     tlsCertificateExpiry: gauge("holdfast_tls_certificate_expiry_seconds", "When the certificate ends, seconds since the epoch.", []),

@@ -203,6 +203,14 @@ test("the printed configuration hides where channels lead, and the signing key",
   expect(lines).not.toContain("s3cret");
 });
 
+test("the printed configuration hides the secrets of endpoints", () => {
+  const endpoint = { taskQueues: "job.a", url: "https://e.example.com/t0ken", secret: "whsec_s3cret", headers: { authorization: "s3cret" } };
+  const lines = printable(resolved(flags({ push: { endpoints: { e: endpoint } } })));
+  expect(lines).toContain('"secret":"***"');
+  expect(lines).toContain('"url":"https://e.example.com/***","headers":["authorization"]');
+  expect(lines).not.toMatch(/s3cret|t0ken/);
+});
+
 test("docs/configuration.md has each key with its default", () => {
   const docs = readFileSync(new URL("../../docs/configuration.md", import.meta.url), "utf8");
   const rows = [...docs.matchAll(/^\| `([\w.]+)` \| `([^`]+)` \|/gm)].map(([, key, value]) => `${key}: ${value}`);

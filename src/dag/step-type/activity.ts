@@ -38,7 +38,11 @@ export const startToCloseDefaultMs: DurationMs = 2.5 * hourMs;
 
 /** The built-in activities of a server, which it serves itself. */
 export const builtInTaskQueue = "holdfast";
+/** The server's own worker says by itself that it is alive. What it had under way as it died is missed so soon, not with the time-out. */
+export const builtInHeartbeatMs: DurationMs = 10 * secondMs;
 export const builtIn = (activityType: string): ActivityTarget => ({ to: "task-queue", taskQueue: builtInTaskQueue, activityType });
+
+const isBuiltIn = (target: ActivityTarget): boolean => target.to === "task-queue" && target.taskQueue === builtInTaskQueue;
 
 export function linkActivity(fields: ActionFields, at: Place): ActivityKind | undefined {
   const { taskQueue, activityType, topic } = fields;
@@ -78,7 +82,7 @@ export function activityKind(fields: ActionFields, type: ActivityKind["type"], t
     idempotencyKey: meta.idempotencyKey ?? null,
     timeouts: {
       startToCloseMs: timeoutOf(fields) ?? startToCloseDefaultMs,
-      heartbeatMs: fields.heartbeatTimeout ?? null,
+      heartbeatMs: fields.heartbeatTimeout ?? (isBuiltIn(target) ? builtInHeartbeatMs : null),
       scheduleToStartMs: fields.scheduleToStartTimeout ?? null,
       scheduleToCloseMs: fields.scheduleToCloseTimeout ?? null,
     },

@@ -382,3 +382,15 @@ describe("http, notify and activity", () => {
     expect(new TestRun("a: {topic: job.x}", { input: { id: 1 } }).step("a").action?.input).toEqual({ id: 1 });
   });
 });
+
+test.each([
+  // What the server carries out is missed soon after it has died; a worker says itself how often it is heard of.
+  ["type: approval", 10_000],
+  ["type: approval, heartbeat_timeout: 1m", 60_000],
+  ["type: http, input: {url: 'https://a.example/'}", 10_000],
+  ["type: notify, input: {channel: ops}", 10_000],
+  ["topic: job.a", null],
+  ["type: activity, task_queue: q, activity_type: t", null],
+])("%s → a heartbeat within %j ms", (fields, heartbeatMs) => {
+  expect(specFrom(`a: {${fields}}`).steps[0]?.kind).toMatchObject({ timeouts: { heartbeatMs } });
+});

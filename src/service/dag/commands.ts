@@ -23,6 +23,7 @@ import { CommandType } from "../../protocol/generated/temporal/api/enums/v1/comm
 import { ParentClosePolicy, WorkflowIdReusePolicy } from "../../protocol/generated/temporal/api/enums/v1/workflow.ts";
 import { ApplicationFailureInfo, Failure } from "../../protocol/generated/temporal/api/failure/v1/message.ts";
 import { TaskQueue } from "../../protocol/generated/temporal/api/taskqueue/v1/message.ts";
+import { approvalActivity } from "../built-in/approval-gate.ts";
 import { dagTaskQueue } from "../built-in/server-task-queue.ts";
 import { usageKey } from "../limits/attempt-end.ts";
 import type { Definition } from "./definitions.ts";
@@ -116,8 +117,9 @@ function scheduleActivity(wanted: WantedActivity, { routeTopic, traceId }: Comma
     heartbeatTimeout: duration(heartbeatMs),
     scheduleToStartTimeout: duration(scheduleToStartMs),
     scheduleToCloseTimeout: duration(scheduleToCloseMs),
-    // The run decides on the next attempt, which is an activity of its own.
-    retryPolicy: make(RetryPolicy, { maximumAttempts: 1 }),
+    // The run decides on the next attempt, which is an activity of its own. But what people have granted stands: the server that died before it
+    // could say so says it when it is back.
+    retryPolicy: make(RetryPolicy, { maximumAttempts: activityType === approvalActivity ? 0 : 1 }),
     priority: make(Priority, { priorityKey: priorityKeys[wanted.priority] ?? 0 }),
   });
   return { $case: "scheduleActivityTaskCommandAttributes", value };

@@ -1,10 +1,10 @@
 import { acquireLock } from "./acquire-lock.ts";
+import { approve, delegate, reject, withdraw } from "./approval-act.ts";
 import { backtestPolicy } from "./backtest-policy.ts";
 import { getBundleSnapshot, listBundleSnapshots } from "./bundle-snapshots.ts";
 import { cancelJob } from "./cancel-job.ts";
 import { cancelRun, cancelRunOfWorkflow } from "./cancel-run.ts";
 import { completeLease } from "./complete-lease.ts";
-import { delegate } from "./delegate.ts";
 import { deleteArtifact } from "./delete-artifact.ts";
 import { deleteBundle } from "./delete-bundle.ts";
 import { deleteDeadLetter, deleteDeadLetters } from "./delete-dead-letter.ts";
@@ -51,16 +51,16 @@ import { listWorkflows } from "./list-workflows.ts";
 import { makeCheckpoint } from "./make-checkpoint.ts";
 import { publishPolicy, rollbackPolicy } from "./publish-policy.ts";
 import { putBundle } from "./put-bundle.ts";
-import { queryRun } from "./query-run.ts";
 import { putEndpoint } from "./put-endpoint.ts";
+import { queryRun } from "./query-run.ts";
 import { releaseLock } from "./release-lock.ts";
 import { remediateJob } from "./remediate-job.ts";
 import { renewLock } from "./renew-lock.ts";
 import { rerunRun } from "./rerun.ts";
 import { retryDeadLetter, retryDeadLetters } from "./retry-dead-letter.ts";
 import type { Route } from "./route.ts";
-import { putConfig, saveConfig } from "./save-config.ts";
 import { saveArtifact } from "./save-artifact.ts";
+import { putConfig, saveConfig } from "./save-config.ts";
 import { saveSchema } from "./save-schema.ts";
 import { saveWorkflow } from "./save-workflow.ts";
 import { signalRun } from "./signal-run.ts";
@@ -71,8 +71,6 @@ import { streamEvents } from "./stream.ts";
 import { submitJob } from "./submit-job.ts";
 import { terminateRun } from "./terminate-run.ts";
 import { testEndpoint } from "./test-endpoint.ts";
-import { approve, reject } from "./vote.ts";
-import { withdraw } from "./withdraw.ts";
 
 export const routes: readonly Route[] = [
   submitJob,

@@ -12,18 +12,33 @@ export type Problem = {
 };
 
 /** A node of the document that is being read, and where it stands. */
-export type Place = { readonly node: Node | null; readonly path: string; readonly reading: Reading };
+export type Place = {
+  readonly node: Node | null;
+  readonly path: string;
+  readonly depth: number;
+  readonly isAliased: boolean;
+  readonly reading: Reading;
+};
 
 /** Turns a node into a value; or reports what is wrong, and returns undefined. */
 export type Reader<T> = (at: Place) => T | undefined;
 export type ReadBy<R> = R extends Reader<infer T> ? T : never;
 
-type Reading = { readonly lines: LineCounter; readonly problems: Problem[]; readonly resolve: (node: Node) => Node | null; visits: number };
+type Reading = {
+  readonly lines: LineCounter;
+  readonly problems: Problem[];
+  readonly resolve: (node: Node) => Node | null;
+  visits: number;
+  aliasVisits: number;
+};
 
-/** Beyond this, aliases of aliases would unfold into more than a policy can mean. */
-const visitsMax = 2_000_000;
+/** Nodes of a document, and those that are reached through aliases, which unfold aliases of aliases into more than anybody means. */
+const visitsMax = 500_000;
+const aliasVisitsMax = 100_000;
 const problemsMax = 100;
-const nestedTooDeeply = "the document is nested too deeply";
+/** As deep as bodies of JSON may be: whoever follows a value to its end later follows it by recursion. */
+const nestingMax = 200;
+const nestedTooDeeply = `the document is nested more than ${nestingMax} times`;
 
 /** Reads YAML, or JSON, which is YAML as well. The value is null when there is an error among the problems. */
 export function readDocument<T>(text: string, read: Reader<T>): { readonly value: T | null; readonly problems: readonly Problem[] } {
@@ -41,8 +56,14 @@ function readNodes<T>(text: string, read: Reader<T>): { readonly value: T | null
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   const problems: Problem[] = [];
-  const reading: Reading = { lines, problems, resolve: (node) => (isAlias(node) ? (node.resolve(document) ?? null) : node), visits: 0 };
-  const root: Place = { node: document.contents, path: "", reading };
+  const reading: Reading = {
+    lines,
+    problems,
+    resolve: (node) => (isAlias(node) ? (node.resolve(document) ?? null) : node),
+    visits: 0,
+    aliasVisits: 0,
+  };
+  const root: Place = { node: document.contents, path: "", depth: 0, isAliased: false, reading };
   for (const { message, pos } of document.errors)
     report(root, /call stack/.test(message) ? nestedTooDeeply : firstSentence(message), { offset: pos[0] });
   const value = problems.length > 0 ? undefined : read(root);
@@ -274,10 +295,16 @@ const nullable =
 const join = (path: string, key: string): string => (path === "" ? key : `${path}.${key}`);
 
 function inner(at: Place, node: Node | null, path: string): Place {
-  if (++at.reading.visits === visitsMax) report(at, "the document is too large, or its aliases unfold too far");
-  const resolved = node === null || at.reading.visits >= visitsMax ? null : at.reading.resolve(node);
-  if (isAlias(node) && resolved === null) report({ ...at, node, path }, `nothing is called \`${node.source}\``);
-  return { node: resolved, path, reading: at.reading };
+  const { reading } = at;
+  const depth = at.depth + 1;
+  const isAliased = at.isAliased || isAlias(node);
+  if (isAliased && ++reading.aliasVisits === aliasVisitsMax) report({ ...at, path: "" }, "the aliases of the document unfold too far");
+  if (++reading.visits === visitsMax) report(at, `the document has more than ${visitsMax} values`);
+  if (depth === nestingMax + 1) report({ ...at, path: "" }, nestedTooDeeply);
+  const isCut = reading.visits >= visitsMax || reading.aliasVisits >= aliasVisitsMax || depth > nestingMax;
+  const resolved = node === null || isCut ? null : reading.resolve(node);
+  if (isAlias(node) && resolved === null && !isCut) report({ ...at, node, path }, `nothing is called \`${node.source}\``);
+  return { node: resolved, path, depth, isAliased, reading };
 }
 
 /** The first line: what follows in the library's message is an excerpt. */

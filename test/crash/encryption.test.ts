@@ -160,11 +160,13 @@ test(`through ${kills} kills and a new master key nothing is lost (HOLDFAST_CRAS
   // The old key alone, and none.
   writeFileSync(place.keys, former);
   const before = readFileSync(place.files.database);
-  const begin = (...options: readonly string[]) =>
-    promisify(execFile)(process.execPath, [
-      ...[fileURLToPath(new URL("../../bin/holdfast.js", import.meta.url)), "dev", "--db", place.files.database, "--port", "0"],
-      ...["--headless", ...options],
-    ]);
+  const begin = (...options: readonly string[]) => {
+    const bin = fileURLToPath(new URL("../../bin/holdfast.js", import.meta.url));
+    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("HOLDFAST_")));
+    return promisify(execFile)(process.execPath, [bin, "dev", "--db", place.files.database, "--port", "0", "--headless", ...options], {
+      env,
+    });
+  };
   await expect(begin("--config", place.config)).rejects.toMatchObject({
     code: 1,
     stderr: expect.stringMatching(/^holdfast: cannot start: the database is encrypted under master key [0-9a-f]{16}, which is none of /),

@@ -385,6 +385,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     clusterId,
     namespaces,
     runs,
+    transfer,
     matching,
     startLock,
     queries,

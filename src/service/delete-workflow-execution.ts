@@ -1,6 +1,6 @@
 import { present } from "../base/assert.ts";
 import { canonicalBytes } from "../base/canonical-json.ts";
-import { ok } from "../base/result.ts";
+import { err, ok } from "../base/result.ts";
 import { terminateRun } from "../execution/close.ts";
 import { isRunning, type RunKey } from "../execution/execution.ts";
 import { ApprovalStatus } from "../protocol/generated/holdfast/state/v1/governance.ts";
@@ -11,12 +11,13 @@ import type { Services } from "./services.ts";
 
 /**
  * Removes a run with its history, an open one after terminating it. What the ledger says of it stays, and that it was deleted is added; its
- * approvals end before they go, so that none is left open there.
+ * approvals end before they go, so that none is left open there. Its effects on others go first: its parent learns that it has ended, its
+ * children are closed. Refused as unavailable while one of them fails; the run has ended by then.
  */
 export const deleteWorkflowExecution =
   (engine: Engine): Services["deleteWorkflowExecution"] =>
   async (request) => {
-    const { namespaces, runs, store, clock } = engine;
+    const { namespaces, runs, store, clock, transfer } = engine;
     const namespace = namespaces.get(request.namespace);
     if (!namespace.ok) return namespace;
     const { workflowId = "", runId = "" } = request.workflowExecution ?? {};
@@ -34,6 +35,9 @@ export const deleteWorkflowExecution =
       { ledger: [entry] },
     );
     if (!ended.ok) return ended;
+    // INVARIANT: what the run has to tell others stands in its outbox, which goes with it.
+    if (!(await transfer.settled(key)))
+      return err({ kind: "unavailable", message: "what the workflow has to tell others has failed, try again" });
     await endApprovals(engine, key);
     runs.forget([key]);
     await store.deleteRuns([key]);

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { command, drawHistory, startChild } from "../execution/execution.test-kit.ts";
 import { snapshotFrom } from "../governance/policy/policy.test-kit.ts";
 import { make } from "../protocol/codec.ts";
@@ -6,6 +6,7 @@ import type { Command } from "../protocol/generated/temporal/api/command/v1/mess
 import { History } from "../protocol/generated/temporal/api/history/v1/message.ts";
 import { TaskQueue } from "../protocol/generated/temporal/api/taskqueue/v1/message.ts";
 import {
+  DeleteWorkflowExecutionRequest,
   GetWorkflowExecutionHistoryRequest,
   PollWorkflowTaskQueueRequest,
   RespondWorkflowTaskCompletedRequest,
@@ -102,4 +103,74 @@ test("whoever started a workflow acts through its children: nobody approves thei
   const [started] = History.decode(history ?? new Uint8Array()).events;
   expect(started?.attributes).toMatchObject({ value: { identity: "ann", parentWorkflowExecution: { workflowId: order.workflowId } } });
   await core.stop();
+});
+
+describe("a run that is deleted while it is open", () => {
+  /** A child whose parent hears of its end as soon as `tell` is called. */
+  async function openFamily() {
+    const store = await openTestStore();
+    let tell = () => {};
+    const told = new Promise<void>((resolve) => {
+      tell = resolve;
+    });
+    const order: string[] = [];
+    const core = await openCore({
+      store: {
+        ...store,
+        commit: async (changes) => {
+          const reports = changes.flatMap(({ deleteOutbox }) => deleteOutbox).filter(({ kind }) => kind === reportToParent);
+          if (reports.length > 0) await told;
+          const outcomes = await store.commit(changes);
+          if (reports.length > 0) order.push("the parent is told");
+          return outcomes;
+        },
+        deleteRuns: (keys) => {
+          order.push("the run is removed");
+          return store.deleteRuns(keys);
+        },
+      },
+    });
+    await ask(core, startChild("other"));
+    for (let turns = 0; turns < 100 && (await drawn(core)) === ""; turns++) await turn();
+    return { core, tell, order };
+  }
+  const reportToParent = 4;
+  const remove = ({ services }: TestCore, workflowId: string) =>
+    services.deleteWorkflowExecution(
+      make(DeleteWorkflowExecutionRequest, { namespace, workflowExecution: { workflowId, runId: "" } }),
+      patient,
+    );
+
+  test("goes after its parent was told of its end", async () => {
+    const { core, tell, order } = await openFamily();
+    const removed = remove(core, "other");
+    for (let turns = 0; turns < 50; turns++) await turn();
+    expect(order).toEqual([]);
+    tell();
+    accepted(await removed);
+    expect(order).toEqual(["the parent is told", "the run is removed"]);
+    expect(await drawn(core)).toBe("6 ChildWorkflowExecutionStarted, 7 WorkflowTaskScheduled, 8 ChildWorkflowExecutionTerminated");
+    await core.stop();
+  });
+
+  test("goes after its children were closed", async () => {
+    const { core, tell } = await openFamily();
+    tell();
+    accepted(await remove(core, order.workflowId));
+    const request = make(GetWorkflowExecutionHistoryRequest, { namespace, execution: toOther.execution });
+    const { history } = accepted(await core.services.getWorkflowExecutionHistory(request, patient));
+    expect(drawHistory(History.decode(history ?? new Uint8Array()).events)).toMatch(/WorkflowExecutionTerminated$/);
+    await core.stop();
+  });
+
+  test("stays, closed, while its parent cannot be told", async () => {
+    const { core, tell } = await openFamily();
+    const removed = remove(core, "other");
+    for (let turns = 0; turns < 50; turns++) await turn();
+    const recovered = core.store.fail();
+    tell();
+    expect(await removed).toMatchObject({ error: { kind: "unavailable" } });
+    recovered();
+    await core.stop();
+  });
 });

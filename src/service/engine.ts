@@ -11,6 +11,7 @@ import type { Matching } from "./matching.ts";
 import type { Namespaces } from "./namespaces.ts";
 import type { QueryRegistry } from "./query-registry.ts";
 import type { Runs } from "./runs.ts";
+import type { Transfer } from "./transfer.ts";
 
 /** How long a request may wait for news before it is answered without. */
 export type LongPoll = { readonly poll: DurationMs; readonly history: DurationMs; readonly update: DurationMs };
@@ -27,6 +28,7 @@ export type Engine = {
   readonly clusterId: string;
   readonly namespaces: Namespaces;
   readonly runs: Runs<InlineWorker>;
+  readonly transfer: Pick<Transfer, "settled">;
   readonly matching: Matching;
   /** Serializes what creates runs, per workflow id. */
   readonly startLock: KeyedLock;

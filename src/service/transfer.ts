@@ -18,6 +18,8 @@ export type Transfer = {
   takeUp(entries: readonly OutboxEntry[]): readonly OutboxEntry[];
   /** Whether an effect of this run waits to be carried out: any, or the one of this id. */
   isPending(run: RunKey, id?: number): boolean;
+  /** Resolves when the effects of a run so far are carried out; with false when those left have failed, and are tried again later. */
+  settled(run: RunKey): Promise<boolean>;
   /** Effects whose last try failed, in the order in which they came. */
   failing(): readonly FailingEffect[];
   /** Whether nothing is waiting to be carried out. */
@@ -72,6 +74,17 @@ export function createTransfer(deps: {
     return order;
   };
   let stopped = false;
+  /** Who waits for the effects of a run, by its id. */
+  const waiters = new Map<string, (() => void)[]>();
+
+  const pendingOf = (run: RunKey): readonly Progress[] => [...known.values()].filter(({ entry }) => entry.run.runId === run.runId);
+
+  /** A try is over: whoever waits looks again. */
+  function tell({ runId }: RunKey): void {
+    const told = waiters.get(runId) ?? [];
+    waiters.delete(runId);
+    for (const look of told) look();
+  }
 
   function pump(): void {
     while (!stopped && active < concurrencyMax) {
@@ -100,6 +113,7 @@ export function createTransfer(deps: {
         })
         .finally(() => {
           active--;
+          tell(entry.run);
           pump();
         });
     }
@@ -131,9 +145,15 @@ export function createTransfer(deps: {
       return unknown;
     },
     isPending: (run, id) =>
-      id === undefined
-        ? [...known.values()].some(({ entry }) => entry.run.runId === run.runId)
-        : Object.values(kinds).some((kind) => known.has(nameOf({ run, kind, id }))),
+      id === undefined ? pendingOf(run).length > 0 : Object.values(kinds).some((kind) => known.has(nameOf({ run, kind, id }))),
+    settled: async (run) => {
+      for (;;) {
+        const pending = pendingOf(run);
+        if (pending.length === 0) return true;
+        if (stopped || pending.every(({ failures }) => failures > 0)) return false;
+        await new Promise<void>((resolve) => waiters.set(run.runId, [...(waiters.get(run.runId) ?? []), resolve]));
+      }
+    },
     failing: () =>
       [...known.values()]
         .filter(({ failures }) => failures > 0)
@@ -153,6 +173,7 @@ export function createTransfer(deps: {
     },
     stop: () => {
       stopped = true;
+      for (const { entry } of known.values()) tell(entry.run);
     },
   };
 }

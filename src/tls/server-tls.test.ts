@@ -305,6 +305,54 @@ describe("the gRPC port", () => {
   });
 });
 
+describe("a session that is taken up again", () => {
+  type Turn = { readonly seen: string | null; readonly session: Buffer; readonly isReused: boolean };
+  /** One connection, with a session if one is given. The first gives one for the next. */
+  const turn = (port: number, options: ConnectionOptions): Promise<Turn> =>
+    new Promise((resolve, reject) => {
+      const socket = connectTls({ port, ...trusting, ...options });
+      let session = Buffer.alloc(0);
+      let text = "";
+      socket.on("session", (given) => {
+        session = given;
+      });
+      socket.on("data", (part) => {
+        text += part;
+      });
+      socket.once("error", reject);
+      socket.once("end", () => {
+        const certificate = JSON.parse(text.split("\r\n\r\n")[1] ?? "") as PeerCertificate | null;
+        resolve({ seen: certificate?.commonName ?? null, session, isReused: socket.isSessionReused() });
+      });
+      socket.write("GET /api/x HTTP/1.0\r\nhost: localhost\r\n\r\n");
+    });
+
+  test.each([
+    ["TLSv1.2", "nobody", null],
+    ["TLSv1.2", "ada", "ada"],
+    ["TLSv1.2", "a stranger", null],
+    ["TLSv1.3", "nobody", null],
+    ["TLSv1.3", "ada", "ada"],
+    ["TLSv1.3", "a stranger", null],
+  ] as const)("over %s by %s is that of %s", async (maxVersion, who, seen) => {
+    const { port } = await open("http", { clientCert: "optional" });
+    const first = await turn(port, { ...clients[who], maxVersion });
+    const second = await turn(port, { ...clients[who], maxVersion, session: first.session });
+    expect([first.seen, second.seen, first.isReused, second.isReused]).toEqual([seen, seen, false, true]);
+  });
+
+  test("outlives no authority", async () => {
+    const root = mkdtempSync(join(tmpdir(), "holdfast-tls-"));
+    const clientCa = join(root, "ca.pem");
+    writeFileSync(clientCa, ca.certificatePem);
+    const { port, tls } = await open("http", { clientCert: "optional", clientCa });
+    const { seen, session } = await turn(port, clients.ada);
+    writeFileSync(clientCa, stranger.certificatePem);
+    await tls.reload();
+    expect([seen, (await turn(port, { ...clients.ada, session })).seen]).toEqual(["ada", null]);
+  });
+});
+
 test("an upgrade over TLS", async () => {
   const { port } = await open("http", { clientCert: "required" });
   const headers = { connection: "upgrade", upgrade: "websocket" };

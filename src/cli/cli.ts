@@ -2,6 +2,7 @@ import { Command, CommanderError, Help } from "commander";
 import { addApprovalCommand } from "./approval.ts";
 import { addAuditCommand } from "./audit.ts";
 import { addCompletionCommand } from "./completion.ts";
+import { addConfigCommand } from "./config.ts";
 import { type CliContext, exitCodes, type Finish, UsageError } from "./context.ts";
 import { addDevCommand } from "./dev.ts";
 import { addDlqCommand } from "./dlq.ts";
@@ -13,6 +14,7 @@ import { addRunCommand } from "./run.ts";
 import { addServerCommand } from "./server.ts";
 import { printable } from "./table.ts";
 import { addTestServerCommand } from "./test-server.ts";
+import { addTraceCommand } from "./trace.ts";
 import { addVersionCommand } from "./version.ts";
 import { addWorkflowCommand } from "./workflow.ts";
 
@@ -78,6 +80,8 @@ Exit codes: 0 success, 1 failure, 2 wrong usage or configuration.`,
   addJobCommand(holdfast, context, finish);
   addDlqCommand(holdfast, context, finish);
   addEndpointCommand(holdfast, context, finish);
+  addConfigCommand(holdfast, context, finish);
+  addTraceCommand(holdfast, context, finish);
   addDoctorCommand(holdfast, context, finish);
   addCompletionCommand(holdfast, context);
   addVersionCommand(holdfast, context);

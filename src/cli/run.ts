@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import type { CliContext, Finish } from "./context.ts";
 import { addRunListCommand } from "./run-list.ts";
+import { addRunQueryCommand } from "./run-query.ts";
 import { addRunRerunCommand } from "./run-rerun.ts";
 import { addRunShowCommand } from "./run-show.ts";
 import { addRunSignalCommand } from "./run-signal.ts";
@@ -31,6 +32,7 @@ Examples:
   addRunShowCommand(run, context, finish);
   addRunTimelineCommand(run, context, finish);
   addRunWatchCommand(run, context, finish);
+  addRunQueryCommand(run, context, finish);
   addRunSignalCommand(run, context, finish);
   addRunRerunCommand(run, context, finish);
   addRunStopCommands(run, context, finish);

@@ -56,7 +56,13 @@ describe("a key", () => {
   });
 
   test("is never shown, and never sent to where an answer leads", async () => {
-    const context: CliContext = { environment: { HOLDFAST_API_KEY: "s3cret" }, print: () => {}, complain: () => {}, serve: async () => 0 };
+    const context: CliContext = {
+      environment: { HOLDFAST_API_KEY: "s3cret" },
+      print: () => {},
+      printBytes: () => {},
+      complain: () => {},
+      serve: async () => 0,
+    };
     const options: ApiOptions = { address: plainAt };
     await expect(ask({ method: "GET", path: "/moved" }, options, context)).rejects.toThrow("the server answered 307");
     expect(received?.url).toBe("/api/v1/moved");

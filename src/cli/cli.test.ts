@@ -15,6 +15,7 @@ async function run(args: readonly string[], environment: NodeJS.ProcessEnv = {})
   const exitCode = await runCli(args, {
     environment,
     print: (text) => printed.push(text),
+    printBytes: (bytes) => printed.push(Buffer.from(bytes).toString()),
     complain: (text) => complaints.push(text),
     serve: async (config, announce) => {
       served = config;

@@ -1,5 +1,6 @@
 import { Command, CommanderError, Help } from "commander";
 import { addApprovalCommand } from "./approval.ts";
+import { addArtifactCommand } from "./artifact.ts";
 import { addAuditCommand } from "./audit.ts";
 import { addCompletionCommand } from "./completion.ts";
 import { addConfigCommand } from "./config.ts";
@@ -9,8 +10,10 @@ import { addDlqCommand } from "./dlq.ts";
 import { addDoctorCommand } from "./doctor.ts";
 import { addEndpointCommand } from "./endpoint.ts";
 import { addJobCommand } from "./job.ts";
+import { addLockCommand } from "./lock.ts";
 import { addPolicyCommand } from "./policy.ts";
 import { addRunCommand } from "./run.ts";
+import { addSchemaCommand } from "./schema.ts";
 import { addServerCommand } from "./server.ts";
 import { printable } from "./table.ts";
 import { addTestServerCommand } from "./test-server.ts";
@@ -79,6 +82,9 @@ Exit codes: 0 success, 1 failure, 2 wrong usage or configuration.`,
   addAuditCommand(holdfast, context, finish);
   addJobCommand(holdfast, context, finish);
   addDlqCommand(holdfast, context, finish);
+  addSchemaCommand(holdfast, context, finish);
+  addLockCommand(holdfast, context, finish);
+  addArtifactCommand(holdfast, context, finish);
   addEndpointCommand(holdfast, context, finish);
   addConfigCommand(holdfast, context, finish);
   addTraceCommand(holdfast, context, finish);

@@ -5,6 +5,8 @@ export type CliContext = {
   readonly environment: NodeJS.ProcessEnv;
   /** To stdout, one line or several. */
   print(text: string): void;
+  /** To stdout, as they are. */
+  printBytes(bytes: Uint8Array): void;
   /** To stderr. */
   complain(text: string): void;
   /** Runs a server until it is told to stop, and says the exit code. `announce` is printed once it answers. */

@@ -11,6 +11,7 @@ const complain = (text: string): void => {
 const exitCode = await runCli(process.argv.slice(2), {
   environment: process.env,
   print,
+  printBytes: (bytes) => void process.stdout.write(bytes),
   complain,
   serve: async (config, announce) => {
     // Loaded here, so that help and version need not wait for it.

@@ -22,6 +22,7 @@ async function run(...args: readonly string[]): Promise<{ readonly exitCode: num
   const exitCode = await runCli(["policy", ...args], {
     environment: {},
     print: (text) => out.push(text),
+    printBytes: (bytes) => out.push(Buffer.from(bytes).toString()),
     complain: (text) => err.push(text),
     serve: () => Promise.reject(new Error("no policy command starts a server")),
   });

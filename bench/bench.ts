@@ -10,6 +10,7 @@ import type { Scenario } from "./scenario.ts";
 import { approvals } from "./scenarios/approvals.ts";
 import { dag } from "./scenarios/dag.ts";
 import { decisions } from "./scenarios/decisions.ts";
+import { encryption } from "./scenarios/encryption.ts";
 import { governance } from "./scenarios/governance.ts";
 import { ledger } from "./scenarios/ledger.ts";
 import { receive } from "./scenarios/receive.ts";
@@ -28,6 +29,7 @@ const scenarios: { readonly [N in ScenarioName]: Scenario } = {
   governance,
   approvals,
   dag,
+  encryption,
   sleeping,
 };
 

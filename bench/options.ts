@@ -11,6 +11,7 @@ export const scenarioNames = [
   "governance",
   "approvals",
   "dag",
+  "encryption",
   "sleeping",
 ] as const;
 export type ScenarioName = (typeof scenarioNames)[number];

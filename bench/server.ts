@@ -23,13 +23,15 @@ export type ServerOptions = {
   readonly cpuProf?: string | null;
   /** Source of the policy that is in force from the start; none by default. */
   readonly policy?: string;
+  /** Master key that it encrypts its database with; none by default. */
+  readonly encryptionKey?: string;
   /** Whether it has an HTTP port. */
   readonly http?: boolean;
 };
 
 /** Starts `holdfast dev` on `folder/holdfast.db` with fsync on, as always. Resolves with the time from exec to the first RPC answered. */
 export async function startServer(folder: string, options: ServerOptions = {}): Promise<{ server: Server; coldStartMs: number }> {
-  const { cpuProf = null, policy, http = false } = options;
+  const { cpuProf = null, policy, encryptionKey, http = false } = options;
   const port = await freePort();
   const address = `127.0.0.1:${port}`;
   const httpPort = http ? await freePort() : null;
@@ -41,7 +43,10 @@ export async function startServer(folder: string, options: ServerOptions = {}): 
     file: process.execPath,
     args: [...profiling, bin, "dev", "--db", databaseOf(folder), ...ports, ...governed, "--log-level", "warn"],
     // The bench is one principal, and measures the server rather than what it allows one.
-    env: { HOLDFAST_API_REQUESTS_PER_SECOND: "off" },
+    env: {
+      HOLDFAST_API_REQUESTS_PER_SECOND: "off",
+      ...(encryptionKey === undefined ? {} : { HOLDFAST_ENCRYPTION_KEY: encryptionKey }),
+    },
     log: join(folder, "server.log"),
   });
   await until(() => answers(address), { everyMs: 2, waitMs: readyMsMax });

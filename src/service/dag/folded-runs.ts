@@ -51,22 +51,50 @@ export type FoldedRuns = {
 
 /** Runs kept in memory. What falls out is folded from its history again. */
 const keptMax = 512;
-/** Of JSON, of all timelines together that are kept in memory. */
+/** Of history that the kept runs were folded from: what they take in memory goes with it. The run used last is kept, however large it is. */
+const bytesKeptMax = 64 * 1024 * 1024;
+/** Of JSON, and bytes of history, of all timelines together that are kept in memory. */
 const lettersKeptMax = 32 * 1024 * 1024;
 
 /** A timeline as far as it is known, and the fold that it goes on from. Without lines, they did not fit. */
 type Timeline = { readonly folding: Folding; readonly lines: TimelineEntry[]; letters: number };
 
-export function createFoldedRuns({ store, definitions }: { store: Pick<Store, "readHistory">; definitions: Definitions }): FoldedRuns {
+const sizeOf = ({ letters, folding }: Timeline): number => letters + folding.bytes;
+
+export function createFoldedRuns({
+  store,
+  definitions,
+  bytesMax = bytesKeptMax,
+}: {
+  readonly store: Pick<Store, "readHistory">;
+  readonly definitions: Pick<Definitions, "at">;
+  readonly bytesMax?: number;
+}): FoldedRuns {
   /** By run id, the one used last at the end. */
   const kept = new Map<string, Folding>();
+  let bytesKept = 0;
   const lock = createKeyedLock();
   /** By run id, the one used last at the end. */
   const timelines = new Map<string, Timeline>();
   let letters = 0;
 
+  function keep(runId: string, folding: Folding): void {
+    kept.set(runId, folding);
+    bytesKept += folding.bytes;
+    for (const oldest of kept.keys()) {
+      if (oldest === runId || (kept.size <= keptMax && bytesKept <= bytesMax)) break;
+      forgetRun(oldest);
+    }
+  }
+
+  function forgetRun(runId: string): void {
+    bytesKept -= kept.get(runId)?.bytes ?? 0;
+    kept.delete(runId);
+  }
+
   function forgetTimeline(runId: string): void {
-    letters -= timelines.get(runId)?.letters ?? 0;
+    const timeline = timelines.get(runId);
+    if (timeline !== undefined) letters -= sizeOf(timeline);
     timelines.delete(runId);
   }
 
@@ -75,13 +103,11 @@ export function createFoldedRuns({ store, definitions }: { store: Pick<Store, "r
       // Two that fold one run at one time would fold each event twice.
       lock.run(key.runId, async () => {
         const was = kept.get(key.runId) ?? null;
-        kept.delete(key.runId);
+        forgetRun(key.runId);
         // Asked for an earlier moment than it is kept at, it begins again.
         const folded = await fold(key, toEventId, was !== null && was.lastEventId <= toEventId ? was : null, () => {});
         if (typeof folded === "string") return folded;
-        if (folded.state.closed === null) kept.set(key.runId, folded);
-        const [oldest] = kept.keys();
-        if (kept.size > keptMax && oldest !== undefined) kept.delete(oldest);
+        if (folded.state.closed === null) keep(key.runId, folded);
         return { ...folded };
       }),
     timeline: (key, toEventId, { skip, limit }) =>
@@ -96,9 +122,9 @@ export function createFoldedRuns({ store, definitions }: { store: Pick<Store, "r
         });
         if (typeof folding === "string") return folding;
         const timeline = { folding, lines, letters: (was?.letters ?? 0) + added };
-        if (timeline.letters <= lettersKeptMax) {
+        if (sizeOf(timeline) <= lettersKeptMax) {
           timelines.set(key.runId, timeline);
-          letters += timeline.letters;
+          letters += sizeOf(timeline);
         }
         for (const runId of timelines.keys()) {
           if (letters <= lettersKeptMax) break;
@@ -107,7 +133,7 @@ export function createFoldedRuns({ store, definitions }: { store: Pick<Store, "r
         return lines.slice(skip, skip + limit);
       }),
     forget: ({ runId }) => {
-      kept.delete(runId);
+      forgetRun(runId);
       forgetTimeline(runId);
     },
   };
@@ -132,6 +158,7 @@ export function createFoldedRuns({ store, definitions }: { store: Pick<Store, "r
           take(folding, event, tell);
           next = event.eventId + 1;
         }
+        if (folding !== null) folding.bytes += bytes.length;
       }
       // A task that is tried again has events that are not stored.
       if (batches.length === 0) break;
@@ -152,7 +179,7 @@ export function createFoldedRuns({ store, definitions }: { store: Pick<Store, "r
     // INVARIANT: it is what `isRunInput` has looked at.
     const start = fromPayloads(input) as unknown as RunStart;
     const isQueued = readStatus(searchAttributes) === queuedStatus;
-    return { definition, record, state, start, isQueued, cost: 0, scheduledEventIdOf, shownStatus: "", lastEventId: 0, read };
+    return { definition, record, state, start, isQueued, cost: 0, scheduledEventIdOf, shownStatus: "", lastEventId: 0, bytes: 0, read };
   }
 }
 
@@ -163,6 +190,8 @@ type Folding = Pick<FoldedRun, "definition" | "record" | "start" | "scheduledEve
   cost: number;
   shownStatus: string;
   lastEventId: number;
+  /** Of history that it was folded from. */
+  bytes: number;
   readonly read: HistoryReader["read"];
 };
 

@@ -7,6 +7,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { Client, Connection } from "@temporalio/client";
+import Sqlite from "better-sqlite3";
 import { describe, expect, onTestFailed, onTestFinished, test } from "vitest";
 import { childFailure } from "../../examples/main-job/children.ts";
 import { accepting, freePort } from "../../examples/main-job/ports.ts";
@@ -131,6 +132,34 @@ describe("what clients send", () => {
     expect(stored(place).includes(marker)).toBe(isFound);
     rmSync(place.files.folder, { recursive: true });
   });
+});
+
+test("what somebody has changed in the file is not served, logged and counted; the rest is served", async () => {
+  const place = await prepare(true);
+  const server = await start(place);
+  onTestFinished(() => server.end());
+  // Without the interceptors that ask again for minutes.
+  const connection = await Connection.connect({ address: `127.0.0.1:${place.port}`, interceptors: [] });
+  const client = new Client({ connection });
+  for (const workflowId of ["first", "second"]) await client.workflow.start("order", { workflowId, taskQueue: "nobody", args: [marker] });
+  await server.stop();
+  const database = new Sqlite(place.files.database);
+  database.exec(
+    "UPDATE history SET bytes = substr(bytes, 1, 40) || x'00' || substr(bytes, 42) WHERE position = (SELECT min(position) FROM history)",
+  );
+  database.close();
+
+  const again = await start(place);
+  onTestFinished(() => again.end());
+  await accepting(place.httpPort, 15_000);
+  await expect(client.workflow.getHandle("first").fetchHistory()).rejects.toThrow(/store is not available/);
+  expect((await client.workflow.getHandle("second").fetchHistory()).events).toHaveLength(2);
+  const metrics = await (await fetch(`http://127.0.0.1:${place.httpPort}/metrics`)).text();
+  expect(metrics).toMatch(/^holdfast_stored_bodies_refused_total 1$/m);
+  expect(readFileSync(place.files.serverLog, "utf8")).toMatch(/"level":"error".*"area":"encryption".*history.*first/);
+  await connection.close();
+  await again.stop();
+  rmSync(place.files.folder, { recursive: true });
 });
 
 test(`through ${kills} kills and a new master key nothing is lost (HOLDFAST_CRASH_SEED=${seed})`, { timeout: 120_000 }, async () => {

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import Sqlite from "better-sqlite3";
 import { afterAll, describe, expect, test } from "vitest";
 import { dayMs } from "../../base/time.ts";
+import { latestCheckpoint } from "../../governance/ledger/checkpoint.ts";
 import { approval } from "../contract/approvals.ts";
 import { document } from "../contract/documents.ts";
 import { ledgerEntry } from "../contract/ledger.ts";
@@ -103,6 +104,15 @@ test("no body is readable in the file or its log, while the store is open and wh
   expect([filesOf(plain).includes(secret), filesOf(encrypted).includes(secret)]).toEqual([true, false]);
 });
 
+test("the newest checkpoint stays readable, so that the ledger of a file is verified without a key", async () => {
+  const { store, inner } = await open(":memory:");
+  const checkpoint = document(latestCheckpoint.id, { kind: latestCheckpoint.kind, body: bytes("{}") });
+  await committed(store, { putDocuments: [checkpoint] });
+  for (const one of [store, inner])
+    expect(text((await one.readDocument(latestCheckpoint.kind, latestCheckpoint.id))?.body ?? bytes(""))).toBe("{}");
+  await store.close();
+});
+
 test("neither master keys nor data keys are in the file", async () => {
   const path = freshPath();
   const opened = await open(path);
@@ -154,6 +164,7 @@ describe("whoever writes to the file past the store is found out", () => {
     ["namespaces", "namespaces", "UPDATE namespaces SET body = (SELECT body FROM namespaces WHERE id = 'n2')"],
     ["runs", "plaintext", "UPDATE runs SET core = x'0801'"],
     ["items", "an empty body", "UPDATE items SET value = x''"],
+    ["documents", "a text", "UPDATE documents SET body = 'text' WHERE kind = 'bundle'"],
     ["documents", "a body cut short", "UPDATE documents SET body = substr(body, 1, 20) WHERE kind = 'bundle'"],
   ])("%s: %s changed: %s", async (read, _, sql) => {
     const path = freshPath();

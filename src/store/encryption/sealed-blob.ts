@@ -38,6 +38,8 @@ export function seal({ id, key }: DataKey, plain: Uint8Array, place: string): Ui
 
 /** What was sealed, or null when it is of another format, key or place, or not as it was sealed. */
 export function unseal(keyOf: (id: number) => KeyObject | undefined, sealed: Uint8Array, place: string): Uint8Array | null {
+  // Whoever writes to the file past the store may leave a text where bytes were.
+  if (!(sealed instanceof Uint8Array)) return null;
   const blob = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.byteLength);
   if (blob.length < overheadBytes || blob[0] !== marker || blob[1] !== format) return null;
   const key = keyOf(blob.readUInt32BE(2));

@@ -1,4 +1,4 @@
-// What one call costs the server: npx tsx src/edge/temporal/server.bench.ts [seconds per row]
+// What one call costs the server: npx tsx src/edge/temporal/server.bench.ts [seconds per row] [part of the names of rows]
 // Clients run in a process of their own, with a bare HTTP/2 client that is cheaper than the servers it measures. Each row is measured in
 // several short rounds, in turn with the others, since the machine is not equally fast at all times; the median is printed.
 import { type ChildProcess, fork } from "node:child_process";
@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { type handleUnaryCall, Server, ServerCredentials } from "@grpc/grpc-js";
 import { ok } from "../../base/result.ts";
+import { hourMs } from "../../base/time.ts";
 import { make } from "../../protocol/codec.ts";
 import {
   PollWorkflowTaskQueueRequest,
@@ -18,14 +19,23 @@ import {
 } from "../../protocol/generated/temporal/api/workflowservice/v1/request_response.ts";
 import { silentLog } from "../../telemetry/log.ts";
 import { createMetrics } from "../../telemetry/metrics.ts";
+import { authority, filesOf, forLoopback } from "../../tls/certificate.test-kit.ts";
+import { openServerTls, type ServerTls } from "../../tls/server-tls.ts";
 import { startTemporalEdge } from "./server.ts";
 import { encoded, fakeServices, workflowService } from "./temporal.test-kit.ts";
 
-const rounds = 5;
+const rounds = 9;
 const callsAtOnce = 32;
 
-type Role = "edge" | "bare http2" | "grpc-js";
-type Order = { readonly port: number; readonly rpc: string; readonly message: string; readonly gzip: boolean; readonly seconds: number };
+type Role = "edge" | "edge with TLS" | "bare http2" | "grpc-js";
+type Order = {
+  readonly port: number;
+  readonly secure: boolean;
+  readonly rpc: string;
+  readonly message: string;
+  readonly gzip: boolean;
+  readonly seconds: number;
+};
 type Row = { readonly name: string; readonly role: Role; readonly rpc: string; readonly message: Uint8Array; readonly gzip: boolean };
 
 const signal = encoded(SignalWorkflowExecutionRequest, {
@@ -45,19 +55,22 @@ const rows: readonly Row[] = [
   { name: "grpc-js alone, no codec", role: "grpc-js", rpc: "SignalWorkflowExecution", message: signal, gzip: false },
   { name: "the same, gzip", role: "grpc-js", rpc: "SignalWorkflowExecution", message: signal, gzip: true },
   { name: "small unary call", role: "edge", rpc: "SignalWorkflowExecution", message: signal, gzip: false },
-  { name: "the same, gzip", role: "edge", rpc: "SignalWorkflowExecution", message: signal, gzip: true },
+  { name: "small unary call, TLS", role: "edge with TLS", rpc: "SignalWorkflowExecution", message: signal, gzip: false },
+  { name: "small unary call, gzip", role: "edge", rpc: "SignalWorkflowExecution", message: signal, gzip: true },
   { name: "refused call", role: "edge", rpc: "SignalWorkflowExecution", message: new Uint8Array(0), gzip: false },
   { name: "poll answered with 64 KiB of history", role: "edge", rpc: "PollWorkflowTaskQueue", message: poll, gzip: false },
+  { name: "poll answered with 64 KiB of history, TLS", role: "edge with TLS", rpc: "PollWorkflowTaskQueue", message: poll, gzip: false },
 ];
 
 const task = make(PollWorkflowTaskQueueResponse, { taskToken: new Uint8Array(64) });
 const history = new Uint8Array(64 * 1024);
 
-async function measure(secondsPerRow: number): Promise<void> {
+async function measure(secondsPerRow: number, part: string): Promise<void> {
   const self = (as: string) => fork(fileURLToPath(import.meta.url), [as], { execArgv: process.execArgv });
   const client = self("client");
   const servers: { readonly [R in Role]: ChildProcess } = {
     edge: self("edge"),
+    "edge with TLS": self("edge with TLS"),
     "bare http2": self("bare http2"),
     "grpc-js": self("grpc-js"),
   };
@@ -70,12 +83,13 @@ async function measure(secondsPerRow: number): Promise<void> {
   };
   const results = new Map<Row, { cpuUs: number; perSecond: number }[]>();
   for (let round = 0; round <= rounds; round++)
-    for (const row of rows) {
+    for (const row of rows.filter(({ name }) => name.includes(part))) {
       const server = servers[row.role];
       const seconds = secondsPerRow / rounds;
       const cpuBefore = await cpuOf(server);
       client.send({
         port: ports.get(row.role),
+        secure: row.role === "edge with TLS",
         rpc: row.rpc,
         message: Buffer.from(row.message).toString("base64"),
         gzip: row.gzip,
@@ -88,7 +102,7 @@ async function measure(secondsPerRow: number): Promise<void> {
     }
   for (const [{ name }, measured] of results)
     console.log(
-      `${name.padEnd(40)} ${median(measured.map(({ cpuUs }) => cpuUs))
+      `${name.padEnd(44)} ${median(measured.map(({ cpuUs }) => cpuUs))
         .toFixed(1)
         .padStart(7)} µs server CPU per call ${Math.round(median(measured.map(({ perSecond }) => perSecond)))
         .toString()
@@ -104,7 +118,7 @@ async function answer(child: ChildProcess): Promise<unknown> {
 
 const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 
-async function serveEdge(): Promise<void> {
+async function serveEdge(tls: ServerTls | null): Promise<void> {
   const { port } = await startTemporalEdge({
     services: fakeServices({
       signalWorkflowExecution: async () => ok(make(SignalWorkflowExecutionResponse)),
@@ -115,8 +129,19 @@ async function serveEdge(): Promise<void> {
     port: 0,
     log: silentLog,
     metrics: createMetrics(),
+    tls,
   });
   tellCpu(port);
+}
+
+async function benchTls(): Promise<ServerTls | null> {
+  const { certificatePem: cert, keyPem: key } = authority().issue(forLoopback);
+  const opened = await openServerTls(
+    { ...filesOf({ cert, key }), clientCa: null, clientCert: "none", minVersion: "TLSv1.2", reload: hourMs },
+    { log: silentLog, metrics: createMetrics() },
+  );
+  if (!opened.ok) throw new Error(opened.error);
+  return opened.value;
 }
 
 /** The least that answers a gRPC call: what the platform costs under any server. */
@@ -160,8 +185,9 @@ function tellCpu(port: number): void {
 
 /** Answers each order with the number of calls that were answered within its time. */
 function serveClient(): void {
-  process.on("message", async ({ port, rpc, message, gzip, seconds }: Order) => {
-    const session = connect(`http://127.0.0.1:${port}`);
+  process.on("message", async ({ port, secure, rpc, message, gzip, seconds }: Order) => {
+    // Whose certificate it is does not matter here, and costs nothing once the connection is open.
+    const session = connect(`${secure ? "https" : "http"}://127.0.0.1:${port}`, { rejectUnauthorized: false });
     const packed = gzip ? gzipSync(Buffer.from(message, "base64")) : Buffer.from(message, "base64");
     const frame = Buffer.concat([Buffer.from([gzip ? 1 : 0, 0, 0, 0, 0]), packed]);
     frame.writeUInt32BE(packed.length, 1);
@@ -195,8 +221,9 @@ function serveClient(): void {
 }
 
 const role = process.argv[2];
-if (role === "edge") await serveEdge();
+if (role === "edge") await serveEdge(null);
+else if (role === "edge with TLS") await serveEdge(await benchTls());
 else if (role === "bare http2") await serveBare();
 else if (role === "grpc-js") await serveGrpcJs();
 else if (role === "client") serveClient();
-else await measure(Number(role ?? 5));
+else await measure(Number(role ?? 5), process.argv[3] ?? "");

@@ -22,6 +22,7 @@ export const listJobs = route({
     tenant: z.optional(text),
     team: z.optional(text),
     trace_id: z.optional(text),
+    q: z.optional(text),
     updated_after: z.optional(anyTime),
     updated_before: z.optional(anyTime),
     limit: z.optional(wholeNumber(1, limitMax)),
@@ -38,6 +39,7 @@ export const listJobs = route({
       states: query.state ?? null,
       teamId: query.team ?? null,
       traceId: query.trace_id ?? null,
+      text: query.q ?? null,
       updatedAfter: query.updated_after ?? null,
       updatedBefore: query.updated_before ?? null,
     };

@@ -43,13 +43,18 @@ export const startRun = route({
   path: "/api/v1/workflows/:id/runs",
   summary: "Starts a run, once for an `Idempotency-Key`; or says, with `dry_run`, what it would do",
   params,
-  query: z.strictObject({ dry_run: z.optional(flag), org_id: z.optional(text), team_id: z.optional(text) }),
+  query: z.strictObject({
+    dry_run: z.optional(flag),
+    org_id: z.optional(text),
+    team_id: z.optional(text),
+    idempotency_key: z.optional(text),
+  }),
   body: z.unknown(),
   success: { json: z.object({ run_id: textOrNull, dry_run: z.optional(z.literal(true)), ...optional(dryRunFields) }) },
   problems: { ...startCodes, ...keyCodes, ...dagCodes("no-such-workflow", "invalid-input", "idempotency-key-reused") },
-  handle: async ({ headers, params: { id }, query: { dry_run, org_id, team_id }, body }, { dag }) => {
+  handle: async ({ headers, params: { id }, query: { dry_run, org_id, team_id, idempotency_key }, body }, { dag }) => {
     const asked = envelopeIn(body);
-    const idempotencyKey = idempotencyKeyOf(headers);
+    const idempotencyKey = idempotencyKeyOf(headers, idempotency_key ?? null);
     if (!asked.ok) return asked;
     if (!idempotencyKey.ok) return idempotencyKey;
     const { input, labels, dryRun } = asked.value;

@@ -48,6 +48,8 @@ describe("a trace", () => {
     expect(listed.items?.[0]).toMatchObject({ trace_id: "ticket-7" });
     await shows(api.core, runId, ({ status }) => status === "succeeded");
     expect(await traceOf("/jobs", { topic: "job.send", prompt: "it is done" }, headers)).toBe("ticket-7");
+    expect([...((await api.ask("GET", `${v1}/jobs?q=job.se`)).json.items ?? [])]).toHaveLength(1);
+    expect([...((await api.ask("GET", `${v1}/jobs?q=send`)).json.items ?? [])]).toEqual([]);
     await until(async () => {
       const { json } = await api.ask("GET", `${v1}/jobs?trace_id=ticket-7&state=APPROVAL_REQUIRED`);
       return [...(json.items ?? [])].length > 0;

@@ -111,6 +111,8 @@ describe("a run", () => {
     const key = { "idempotency-key": "order-7" };
     const runId = await start({ input: { order: 7 } }, key);
     expect(await start({ input: { order: 7 } }, key)).toBe(runId);
+    const byQuery = await api.ask("POST", `${v1}/workflows/ship/runs?idempotency_key=order-7`, { body: { input: { order: 7 } } });
+    expect(byQuery.json.run_id).toBe(runId);
     const other = await api.ask("POST", `${v1}/workflows/ship/runs`, { body: { input: { order: 8 } }, headers: key });
     expect(other).toMatchObject({ status: 409, json: { code: "idempotency-key-reused" } });
   });

@@ -139,9 +139,7 @@ export function createRunSlots(deps: {
       group.max = max ?? Number.POSITIVE_INFINITY;
       if (group.begun.has(run.runId)) return true;
       if (!group.line.has(run.runId)) group.line.set(run.runId, run);
-      const room = group.max - group.begun.size;
-      const place = [...group.line.keys()].indexOf(run.runId);
-      if (place >= room) return false;
+      if (!isNext(group, run.runId)) return false;
       take(group, { key: run, is: "begun" });
       return true;
     },
@@ -188,6 +186,16 @@ const nameOf = ({ namespaceId, workflowId }: WorkflowRef): string => `${namespac
 /** Whether it has a workflow task, or had one: nothing but its turn keeps it from beginning. */
 const isReady = (core: Pick<Part["draft"]["core"], "workflowTask" | "lastCompletedStartedEventId"> | undefined): boolean =>
   core !== undefined && (core.workflowTask !== undefined || core.lastCompletedStartedEventId > 0);
+
+/** Whether it stands among those for whom there is room. */
+function isNext({ max, begun, line }: Group, runId: string): boolean {
+  let room = max - begun.size;
+  for (const next of line.keys()) {
+    if (room-- <= 0) return false;
+    if (next === runId) return true;
+  }
+  return false;
+}
 
 function take({ begun, line }: Group, { key: { runId }, key, is }: Fact): void {
   if (is === "ready") {

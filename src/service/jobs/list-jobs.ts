@@ -13,6 +13,8 @@ export type JobFilter = {
   readonly states: readonly JobState[] | null;
   readonly teamId: string | null;
   readonly traceId: string | null;
+  /** With what the id of the job or its topic begins. */
+  readonly text?: string | null;
   /** Inclusive, of the end of a closed job and of the submission of an open one. */
   readonly updatedAfter: EpochMs | null;
   /** Exclusive. */
@@ -83,7 +85,7 @@ const conditionsByState: { readonly [S in JobState]: string } = {
   DENIED: failedAs("DENIED"),
 };
 
-function conditionsOf({ topic, states, traceId, updatedAfter, updatedBefore }: JobFilter): readonly string[] {
+function conditionsOf({ topic, states, traceId, text = null, updatedAfter, updatedBefore }: JobFilter): readonly string[] {
   const updated = (comparison: string, at: EpochMs): string =>
     `(CloseTime ${comparison} ${time(at)} OR (${open} AND StartTime ${comparison} ${time(at)}))`;
   return [
@@ -91,6 +93,7 @@ function conditionsOf({ topic, states, traceId, updatedAfter, updatedBefore }: J
     ...(topic === null ? [] : [`WorkflowType = ${quoted(topic)}`]),
     ...(states === null ? [] : [`(${[...new Set(states.map((state) => conditionsByState[state]))].join(" OR ")})`]),
     ...(traceId === null ? [] : [`${traceAttribute} = ${quoted(traceId)}`]),
+    ...(text === null ? [] : [`(WorkflowId STARTS_WITH ${quoted(text)} OR WorkflowType STARTS_WITH ${quoted(text)})`]),
     ...(updatedAfter === null ? [] : [updated(">=", updatedAfter)]),
     ...(updatedBefore === null ? [] : [updated("<", updatedBefore)]),
   ];

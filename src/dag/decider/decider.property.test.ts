@@ -205,6 +205,22 @@ test(
 );
 
 test(
+  "what waits in a group is counted",
+  () => {
+    fc.assert(
+      fc.property(randomWorkflow, choices, (definition, chosen) => {
+        const spec = specOf(definition);
+        fc.pre(spec !== null);
+        for (const { group } of play(spec, chosen).states.flatMap(({ steps }) => steps))
+          if (group !== null) expect(group.waiting).toBe(group.actions.filter(({ status }) => status === "waiting").length);
+      }),
+      { numRuns: Math.ceil(runs.numRuns / 3) },
+    );
+  },
+  timeoutMs,
+);
+
+test(
   "the fold is the same from any cut, also from a state that was stored",
   () => {
     fc.assert(

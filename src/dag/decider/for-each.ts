@@ -17,7 +17,7 @@ export function startForEach(turn: Turn, { index }: DagStep, { items }: ForEach)
   else if (value.value.length > itemsMax)
     finishStep(turn, index, fatal(`\`for_each\` gave ${value.value.length} items, and at most ${itemsMax} are allowed`));
   else {
-    putStep(turn, index, { group: { items: value.value, actions: [], open: 0, failed: 0 } });
+    putStep(turn, index, { group: { items: value.value, actions: [], open: 0, failed: 0, waiting: 0 } });
     turn.agenda.push({ do: "resume", step: index });
   }
 }

@@ -11,7 +11,7 @@ import { finishStep } from "./step.ts";
 import { loopLocals, note, putStep, scopeOf, stepOf, type Turn } from "./turn.ts";
 
 export function startLoop(turn: Turn, { index }: DagStep, { body }: LoopKind): void {
-  putStep(turn, index, { group: { items: [], actions: [], open: 0, failed: 0 } });
+  putStep(turn, index, { group: { items: [], actions: [], open: 0, failed: 0, waiting: 0 } });
   putStep(turn, body, { status: "running", startedAt: turn.at });
   turn.agenda.push({ do: "resume", step: index });
 }

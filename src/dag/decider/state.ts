@@ -86,6 +86,8 @@ export type GroupState = {
   readonly actions: readonly ActionState[];
   readonly open: number;
   readonly failed: number;
+  /** How many actions wait for people or a signal. */
+  readonly waiting: number;
 };
 
 export type BranchesState = { readonly started: number; readonly open: number; readonly succeeded: number; readonly failed: number };

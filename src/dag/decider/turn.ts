@@ -90,7 +90,9 @@ export function putAction(turn: Turn, { step, item }: ActionRef, action: ActionS
     turn.owned.add(actions);
     putStep(turn, step, { group: { ...group, actions } });
   }
+  const more = Number(action.status === "waiting") - Number(actions[item]?.status === "waiting");
   actions[item] = action;
+  if (more !== 0) putStep(turn, step, { group: { ...group, actions, waiting: group.waiting + more } });
 }
 
 export const actionIdOf = (turn: Turn, { step, item }: ActionRef, attempt: number, compensates = false): ActionId => ({

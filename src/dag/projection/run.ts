@@ -63,7 +63,7 @@ export function runStatus(state: DagState): RunStatus {
   if (state.ending !== null) return "running";
   let isWaiting = false;
   for (const { status, action, group } of state.steps) {
-    const waits = action?.status === "waiting" || group?.actions.some((one) => one.status === "waiting") === true;
+    const waits = action?.status === "waiting" || (group?.waiting ?? 0) > 0;
     if (waits) isWaiting = true;
     else if (status === "running" && action !== null) return "running";
   }

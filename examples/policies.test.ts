@@ -36,6 +36,7 @@ describe.each(examples)("$name", ({ files }) => {
     const exitCode = await runCli(["policy", "check", ...files], {
       environment: {},
       print: () => {},
+      printBytes: () => {},
       complain: (text) => complaints.push(text),
       serve: () => Promise.reject(new Error("no policy command starts a server")),
     });

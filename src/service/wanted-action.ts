@@ -1,10 +1,11 @@
+import { splitAttempt } from "../dag/action-id.ts";
 import type { WantedAction } from "../execution/admission.ts";
 import type { Draft } from "../execution/execution.ts";
 import { type Action, type ActionKind, actionOf, type Principal } from "../governance/action.ts";
 import { inputOfPayloads } from "../governance/action-input.ts";
 import { actionHeader, readCallSite } from "../governance/call-site.ts";
 import type { Header } from "../protocol/generated/temporal/api/common/v1/message.ts";
-import { jobTaskQueue } from "./built-in/server-task-queue.ts";
+import { dagTaskQueue, jobTaskQueue } from "./built-in/server-task-queue.ts";
 
 /** The action as the policy sees it. Whoever started the workflow acts through it, unless the call names a program that does. */
 export function actionIn(wanted: WantedAction, draft: Draft): Action {
@@ -20,12 +21,22 @@ export function actionIn(wanted: WantedAction, draft: Draft): Action {
     workflowType: started.workflowType?.name ?? "",
     workflowId: key.workflowId,
     runId: key.runId,
-    actionId: wanted.id,
+    ...attemptOf(wanted, draft),
     taskQueue: wanted.taskQueue,
-    attempt: wanted.attempt,
     input: inputOfPayloads(wanted.input),
   });
 }
+
+/** Attempts of a step are activities, or children, of their own. To the policy they are one action that is tried again. */
+function attemptOf(wanted: WantedAction, draft: Draft): Pick<Action, "actionId" | "attempt"> {
+  const { id, attempt } = wanted;
+  const step = isOfStep(wanted, draft) ? splitAttempt(id) : null;
+  return step === null ? { actionId: id, attempt } : { actionId: step.action, attempt: step.attempt + attempt - 1 };
+}
+
+/** Whether it is an attempt of a step of a declarative workflow. No other worker than the server's own asks for anything on their task queue. */
+export const isOfStep = ({ kind }: WantedAction, { started }: Draft): boolean =>
+  (kind === "activity" || kind === "child-workflow") && started.taskQueue?.name === dagTaskQueue;
 
 /** What the code that asks for the action says of it; the policy's catalogue comes on top. */
 export function saidIn(header: Header | undefined): Partial<Action> & { readonly actor?: string } {

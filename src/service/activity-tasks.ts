@@ -77,6 +77,16 @@ export const recordActivityTaskHeartbeat =
     return done.ok ? ok(make(RecordActivityTaskHeartbeatResponse, done.value)) : done;
   };
 
+/** A sign of life by who does not know how far the worker is: what that said last stays. */
+export const keepActivityAlive =
+  (engine: Engine): Services["recordActivityTaskHeartbeat"] =>
+  async ({ taskToken, identity }) => {
+    const done = await byToken(engine, taskToken, (draft, activity) =>
+      ok(recordHeartbeat(draft, activity, { details: activity.heartbeatDetails, identity })),
+    );
+    return done.ok ? ok(make(RecordActivityTaskHeartbeatResponse, done.value)) : done;
+  };
+
 export const recordActivityTaskHeartbeatById =
   (engine: Engine): Services["recordActivityTaskHeartbeatById"] =>
   async (request) => {

@@ -1,6 +1,5 @@
 import { type DurationMs, fromProtoTime, secondMs } from "../base/time.ts";
 import { make } from "../protocol/codec.ts";
-import type { Payloads } from "../protocol/generated/temporal/api/common/v1/message.ts";
 import {
   type PollActivityTaskQueueResponse,
   RecordActivityTaskHeartbeatRequest,
@@ -38,15 +37,12 @@ export function watchAttempt(
     identity,
     log,
     always = false,
-    details = async () => undefined,
   }: {
     readonly requests: Pick<Services, "recordActivityTaskHeartbeat">;
     readonly stopping: AbortSignal;
     readonly identity: string;
     readonly log: Log;
     readonly always?: boolean;
-    /** What a heartbeat says. */
-    readonly details?: () => Promise<Payloads | undefined>;
   },
 ): AttemptWatch {
   const ended = new AbortController();
@@ -61,7 +57,7 @@ export function watchAttempt(
   const lapse = setTimeout(() => end("gone"), Math.min(fromProtoTime(startToCloseTimeout) || timerMsMax, timerMsMax));
 
   const beat = async (): Promise<void> => {
-    const request = make(RecordActivityTaskHeartbeatRequest, { taskToken, namespace, identity, details: await details() });
+    const request = make(RecordActivityTaskHeartbeatRequest, { taskToken, namespace, identity });
     const heard = await requests.recordActivityTaskHeartbeat(request, here());
     if (heard.ok && heard.value.cancelRequested) end("cancelled");
     else if (!heard.ok && heard.error.kind === "not-found") end("gone");

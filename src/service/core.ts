@@ -12,6 +12,7 @@ import type { Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { type Access, type AccessOptions, createAccess, openAccess } from "./access/access.ts";
 import {
+  keepActivityAlive,
   pollActivityTaskQueue,
   recordActivityTaskHeartbeat,
   recordActivityTaskHeartbeatById,
@@ -438,9 +439,8 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   const pushWorker = createPushWorker({
     matching,
     namespaces,
-    runs,
     endpoints,
-    requests: services,
+    requests: { ...services, recordActivityTaskHeartbeat: keepActivityAlive(engine) },
     send: sendPush,
     clock,
     log: log.child("push"),

@@ -1,6 +1,5 @@
 import { type DurationMs, type EpochMs, secondMs } from "../../base/time.ts";
 import { make } from "../../protocol/codec.ts";
-import type { Payloads } from "../../protocol/generated/temporal/api/common/v1/message.ts";
 import { TaskQueue } from "../../protocol/generated/temporal/api/taskqueue/v1/message.ts";
 import {
   PollActivityTaskQueueRequest,
@@ -16,7 +15,6 @@ import { leaseJson } from "../lease-json.ts";
 import { answerAttempt, deadlineOf, type LeaseEnd } from "../leases.ts";
 import type { Matching } from "../matching.ts";
 import type { Namespaces } from "../namespaces.ts";
-import type { Runs } from "../runs.ts";
 import { answerUntilHeard, here, type ServerWorker } from "../server-worker.ts";
 import type { Endpoints, Served } from "./endpoints.ts";
 import { failed, pushTask } from "./push-request.ts";
@@ -36,14 +34,14 @@ const graceMs: DurationMs = 5 * secondMs;
 export function createPushWorker(deps: {
   readonly matching: Pick<Matching, "watch" | "queues">;
   readonly namespaces: Pick<Namespaces, "byId">;
-  readonly runs: Pick<Runs<unknown>, "load">;
   readonly endpoints: Pick<Endpoints, "serving" | "onChange">;
+  /** Their heartbeats keep what the endpoint itself said of how far it is. */
   readonly requests: ActivityRequests;
   readonly send: SendRequest;
   readonly clock: Pick<Clock, "now">;
   readonly log: Log;
 }): ServerWorker {
-  const { matching, namespaces, endpoints, requests, runs, send, clock, log } = deps;
+  const { matching, namespaces, endpoints, requests, send, clock, log } = deps;
   const answer = answerUntilHeard(log, "a pushed task");
   /** Queues in which something may wait, in the order in which they get their turn. */
   const ready = new Map<string, QueueKey>();
@@ -113,11 +111,7 @@ export function createPushWorker(deps: {
     return polled.ok && polled.value.taskToken.length > 0 ? polled.value : null;
   }
 
-  async function push(
-    { name, endpoint }: Served,
-    { namespaceId, taskQueue }: QueueKey,
-    task: PollActivityTaskQueueResponse,
-  ): Promise<void> {
+  async function push({ name, endpoint }: Served, { taskQueue }: QueueKey, task: PollActivityTaskQueueResponse): Promise<void> {
     const identity = identityOf(endpoint);
     const attempt = watchAttempt(task, {
       requests,
@@ -125,8 +119,6 @@ export function createPushWorker(deps: {
       identity,
       log,
       always: true,
-      // What the endpoint itself said of how far it is stays.
-      details: () => detailsSaid(namespaceId, task),
     });
     const lease = leaseJson({ token: task.taskToken, task, deadline: deadlineOf(task) }, taskQueue);
     const pushed = await pushTask({ endpoint, task: lease, now: clock.now(), signal: attempt.signal }, send);
@@ -138,15 +130,6 @@ export function createPushWorker(deps: {
     const end = pushed.end.how === "completed" ? pushed.end : endedBy(attempt.why, pushed.end);
     const by = { taskToken: task.taskToken, namespace: task.workflowNamespace, identity };
     await answer(() => answerAttempt(requests, end, by));
-  }
-
-  async function detailsSaid(
-    namespaceId: string,
-    { workflowExecution, activityId }: PollActivityTaskQueueResponse,
-  ): Promise<Payloads | undefined> {
-    const { workflowId = "", runId = "" } = workflowExecution ?? {};
-    const cell = await runs.load({ namespaceId, workflowId, runId });
-    return [...(cell?.state.activities.values() ?? [])].find((activity) => activity.activityId === activityId)?.heartbeatDetails;
   }
 
   function pause(name: string, wait: DurationMs): void {

@@ -323,7 +323,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     },
   });
 
-  const slots = createRunSlots({ store, runs, namespaces, log: log.child("dag") });
+  const slots = createRunSlots({ store, runs, namespaces, clock, log: log.child("dag") });
 
   const wakes = createWakes({
     store,

@@ -1,4 +1,5 @@
 import { ok } from "../../base/result.ts";
+import { type DurationMs, secondMs } from "../../base/time.ts";
 import { isRunning } from "../../execution/execution.ts";
 import { parseVisibilityQuery } from "../../execution/visibility/query.ts";
 import { scheduleWorkflowTask } from "../../execution/workflow-task.ts";
@@ -6,6 +7,7 @@ import { WorkflowExecutionInfo } from "../../protocol/generated/temporal/api/wor
 import type { ListedExecution, RunKey, Store } from "../../store/store.ts";
 import type { Log } from "../../telemetry/log.ts";
 import { dagTaskQueue } from "../built-in/server-task-queue.ts";
+import type { Clock } from "../clock.ts";
 import type { Namespaces } from "../namespaces.ts";
 import type { Part, Runs } from "../runs.ts";
 import { queuedStatus, readStatus } from "./run-record.ts";
@@ -43,14 +45,16 @@ type Group = {
 };
 
 const pageMax = 1_000;
+const retryAfterMs: DurationMs = secondMs;
 
 export function createRunSlots(deps: {
   readonly store: Pick<Store, "listExecutions">;
   readonly runs: Pick<Runs<unknown>, "load" | "transact">;
   readonly namespaces: Pick<Namespaces, "byId" | "list">;
+  readonly clock: Pick<Clock, "now" | "schedule">;
   readonly log: Log;
 }): RunSlots {
-  const { store, runs, namespaces, log } = deps;
+  const { store, runs, namespaces, clock, log } = deps;
   const groups = new Map<string, Group>();
   /** Groups that are being read, with what happens meanwhile. */
   const reading = new Map<string, { readonly group: Promise<Group>; readonly facts: Fact[] }>();
@@ -119,12 +123,24 @@ export function createRunSlots(deps: {
     let room = Math.max(atLeast, group.max - group.begun.size);
     for (const key of group.line.values()) {
       if (room-- <= 0) return;
-      runs
-        .transact(key, (draft) => {
-          scheduleWorkflowTask(draft);
-          return ok(undefined);
-        })
-        .catch((error: unknown) => log.warn("a run whose turn it is was not woken", { ...key }, error));
+      void wake(key);
+    }
+  }
+
+  async function wake(key: RunKey): Promise<void> {
+    const again = (why: unknown): void => {
+      log.warn("a run whose turn it is was not woken, trying again", { ...key }, why);
+      clock.schedule(clock.now() + retryAfterMs, () => void wake(key));
+    };
+    try {
+      const woken = await runs.transact(key, (draft) => {
+        scheduleWorkflowTask(draft);
+        return ok(undefined);
+      });
+      // A run that is gone by now needs no waking.
+      if (!woken.ok && woken.error.kind === "unavailable") again(new Error(woken.error.message));
+    } catch (error) {
+      again(error);
     }
   }
 

@@ -3,14 +3,13 @@ import { advance, initial } from "../../dag/decider/evolve.ts";
 import type { DagState } from "../../dag/decider/state.ts";
 import type { TimelineEntry } from "../../dag/decider/turn.ts";
 import { type HistoryReader, historyReader } from "../../dag/history.ts";
-import { fromPayloads } from "../../dag/payload.ts";
 import { History, type HistoryEvent } from "../../protocol/generated/temporal/api/history/v1/message.ts";
 import type { RunKey, Store } from "../../store/store.ts";
 import { historyPageEventsMax } from "../history-pages.ts";
 import { createKeyedLock } from "../keyed-lock.ts";
 import { usageReported } from "../limits/attempt-end.ts";
 import type { Definition, Definitions } from "./definitions.ts";
-import { isRunInput, queuedStatus, type RunRecord, readRunRecord, readStatus } from "./run-record.ts";
+import { queuedStatus, type RunRecord, readRunInput, readRunRecord, readStatus } from "./run-record.ts";
 
 /** A run as its history has it, up to an event. */
 export type FoldedRun = {
@@ -171,13 +170,12 @@ export function createFoldedRuns({
     const { memo, workflowType, input, searchAttributes } = attributes.value;
     const workflowId = workflowType?.name ?? "";
     const record = readRunRecord(memo);
-    if (record === null || !isRunInput(input, { runId, workflowId })) return "not-a-run";
+    const start = readRunInput(input, { runId, workflowId });
+    if (record === null || start === null) return "not-a-run";
     const definition = await definitions.at({ namespaceId, workflowId, sha256: record.definition });
     if (definition === null) return "no-definition";
     const state = initial(definition.spec);
     const { read, scheduledEventIdOf } = historyReader();
-    // INVARIANT: it is what `isRunInput` has looked at.
-    const start = fromPayloads(input) as unknown as RunStart;
     const isQueued = readStatus(searchAttributes) === queuedStatus;
     return { definition, record, state, start, isQueued, cost: 0, scheduledEventIdOf, shownStatus: "", lastEventId: 0, bytes: 0, read };
   }
@@ -209,13 +207,14 @@ function take(folding: Folding, event: HistoryEvent, tell: (entries: readonly Ti
 
 /** A run that waits for its turn begins with the event by which it says that it runs, or by which somebody cancels it. */
 function happenedIn(folding: Folding, event: HistoryEvent): readonly DagEvent[] {
-  const happened = folding.read(event);
-  if (!folding.isQueued) return happened === null ? [] : [happened];
-  if (happened?.type === "RunStarted") return [];
-  if (folding.shownStatus === queuedStatus && happened?.type !== "CancelRequested") return happened === null ? [] : [happened];
-  folding.isQueued = false;
   const began: DagEvent = { ...folding.start, type: "RunStarted", at: event.eventTime?.getTime() ?? 0 };
-  return happened === null ? [began] : [began, happened];
+  // The start has been read: it may be large.
+  if (event.attributes?.$case === "workflowExecutionStartedEventAttributes") return folding.isQueued ? [] : [began];
+  const happened = folding.read(event);
+  const alone = happened === null ? [] : [happened];
+  if (!folding.isQueued || (folding.shownStatus === queuedStatus && happened?.type !== "CancelRequested")) return alone;
+  folding.isQueued = false;
+  return [began, ...alone];
 }
 
 function statusIn({ attributes }: HistoryEvent): string | null {

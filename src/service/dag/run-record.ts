@@ -67,13 +67,15 @@ export function readRunRecord(memo: Memo | undefined): RunRecord | null {
   return { ...unsaid, ...(record as Omit<RunRecord, keyof typeof unsaid> & JsonObject) };
 }
 
-/** Whether an input is what we start runs with: an execution that somebody else started may have anything. */
-export function isRunInput(input: Payloads | undefined, of: { readonly runId: string; readonly workflowId: string }): boolean {
+/** What we start runs with; null for what is none: an execution that somebody else started may have anything. */
+export function readRunInput(input: Payloads | undefined, of: { readonly runId: string; readonly workflowId: string }): RunStart | null {
   const start = fromPayloads(input);
-  if (!isObject(start)) return false;
+  if (!isObject(start)) return null;
   const { runId, workflowId, context = null, labels = null, callStack = null, kept = null } = start;
   const isOurs = runId === of.runId && workflowId === of.workflowId;
-  return isOurs && [context, labels, kept].every(isObject) && Object.values(kept ?? {}).every(isObject) && isList(callStack);
+  const isStart = isOurs && [context, labels, kept].every(isObject) && Object.values(kept ?? {}).every(isObject) && isList(callStack);
+  // INVARIANT: what has these fields was written by `runInput`.
+  return isStart ? (start as unknown as RunStart) : null;
 }
 
 /** What lists show: the cost, and when the status last changed; null where it is not said. */

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { WorkflowHandle } from "@temporalio/client";
+import type { RunningServer } from "../../src/cli/serve.ts";
 import { startTemporalEdge } from "../../src/edge/temporal/server.ts";
 import { defaultLimits } from "../../src/execution/limits.ts";
 import type { Principal } from "../../src/governance/action.ts";
@@ -7,7 +8,6 @@ import type { ChainedEntry, ChainHead } from "../../src/governance/ledger/ledger
 import { type LedgerReport, verifyLedger } from "../../src/governance/ledger/verify-ledger.ts";
 import { parsePolicy } from "../../src/governance/policy/policy.ts";
 import { type Snapshot, snapshotOf } from "../../src/governance/policy/snapshot.ts";
-import type { Holdfast } from "../../src/main.ts";
 import type { Approval } from "../../src/protocol/generated/holdfast/state/v1/governance.ts";
 import type { PollActivityTaskQueueResponse } from "../../src/protocol/generated/temporal/api/workflowservice/v1/request_response.ts";
 import { createSystemClock } from "../../src/service/clock.ts";
@@ -51,7 +51,7 @@ export type RecordedDecision = {
 type Voted = Awaited<ReturnType<Core["approvals"]["vote"]>>;
 
 export type Governed = {
-  launch(): Promise<Holdfast>;
+  launch(): Promise<RunningServer>;
   readonly core: Core;
   readonly store: Store;
   /** Attempts that workers got by polling, or eagerly with the answer to a workflow task. */

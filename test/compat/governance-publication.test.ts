@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
+import type { RunningServer } from "../../src/cli/serve.ts";
 import { signBundle } from "../../src/governance/policy/signature.ts";
 import { Holdfast, type StartOptions } from "../../src/main.ts";
 import { setup } from "./kit.ts";
@@ -26,7 +27,7 @@ const options: StartOptions = {
   checkpoints: { key: checkpointKey },
 };
 let running: Holdfast;
-async function launch(): Promise<Holdfast> {
+async function launch(): Promise<RunningServer> {
   running = await Holdfast.start(options);
   const { address, httpAddress } = running;
   return { address, httpAddress, drain: () => running.drain(), stop: () => running.stop() };

@@ -20,6 +20,7 @@ import {
   type WorkerOptions,
 } from "@temporalio/worker";
 import { afterAll, beforeAll } from "vitest";
+import type { RunningServer } from "../../src/cli/serve.ts";
 import { Holdfast, type StartOptions } from "../../src/main.ts";
 
 // What every test of the published SDK needs: a server of its own, a client, and a worker of the file's workflows.
@@ -36,7 +37,7 @@ export type SetupOptions = {
   readonly activities?: object;
   readonly server?: StartOptions;
   /** Starts a server of another make, instead of one from `server`. */
-  readonly launch?: () => Promise<Holdfast>;
+  readonly launch?: () => Promise<RunningServer>;
   readonly client?: Omit<ClientOptions, "connection">;
   /** Of the file's worker. `null` runs none. */
   readonly worker?: Partial<WorkerOptions> | null;
@@ -54,7 +55,7 @@ export type RunningWorker = {
 };
 
 export type Setup = {
-  readonly server: Holdfast;
+  readonly server: RunningServer;
   readonly client: Client;
   readonly connection: NativeConnection;
   /** Of the file's worker. */
@@ -69,7 +70,7 @@ export type Setup = {
 export function setup(options: SetupOptions): Setup {
   const taskQueue = unique(options.workflows);
   const workers = new Set<RunningWorker>();
-  let parts: { readonly server: Holdfast; readonly client: Client; readonly connection: NativeConnection };
+  let parts: { readonly server: RunningServer; readonly client: Client; readonly connection: NativeConnection };
   let bundle: { readonly code: string };
 
   const runWorker = async (workerOptions: Partial<WorkerOptions> = {}): Promise<RunningWorker> => {

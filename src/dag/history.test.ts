@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { make } from "../protocol/codec.ts";
-import { Payload, type Payloads } from "../protocol/generated/temporal/api/common/v1/message.ts";
+import { Header, Payload, type Payloads } from "../protocol/generated/temporal/api/common/v1/message.ts";
 import { Failure } from "../protocol/generated/temporal/api/failure/v1/message.ts";
 import * as history from "../protocol/generated/temporal/api/history/v1/message.ts";
 import { runStart } from "./dag.test-kit.ts";
@@ -20,11 +20,32 @@ const failure = (type: string, nonRetryable: boolean): Failure =>
     },
   });
 const child = { workflowExecution: { workflowId: "r1:sub[2]@1", runId: "r7" } };
+/** A header as the server writes it. */
+const decided = (decision: Json) => make(Header, { fields: { "holdfast-decision": toPayload(decision) } });
 const input = payloads(runStart as unknown as Json);
 
 test.each<[Attributes["$case"], object, DagEvent extends infer E ? Partial<E> | null : never]>([
   ["workflowExecutionStartedEventAttributes", { input }, { type: "RunStarted", ...(runStart satisfies RunStart) }],
-  ["activityTaskScheduledEventAttributes", { activityId: "a@1" }, { type: "ActivityScheduled", activityId: "a@1" }],
+  [
+    "activityTaskScheduledEventAttributes",
+    { activityId: "a@1" },
+    { type: "ActivityScheduled", activityId: "a@1", attemptsPermitted: null },
+  ],
+  [
+    "activityTaskScheduledEventAttributes",
+    { activityId: "a@1", header: decided({ constraints: { budgets: { maxAttempts: 2 } } }) },
+    { type: "ActivityScheduled", activityId: "a@1", attemptsPermitted: 2 },
+  ],
+  [
+    "startChildWorkflowExecutionInitiatedEventAttributes",
+    { workflowId: "r1:sub@1", header: decided({ constraints: { budgets: { maxAttempts: 3 } } }) },
+    { type: "ChildInitiated", childId: "sub@1", attemptsPermitted: 3 },
+  ],
+  [
+    "activityTaskScheduledEventAttributes",
+    { activityId: "a@1", header: decided({ effect: "ALLOW" }) },
+    { type: "ActivityScheduled", activityId: "a@1", attemptsPermitted: null },
+  ],
   ["activityTaskStartedEventAttributes", { scheduledEventId: 5 }, { type: "ActivityStarted", activityId: "b@2" }],
   [
     "activityTaskCompletedEventAttributes",

@@ -42,6 +42,7 @@ function play(spec: DagSpec, choices: readonly number[], start: Partial<RunStart
   const carryOut = (): void => {
     for (const effect of decide(state)) {
       check(spec, state, effect, effects);
+      checkAtOnce(spec, state, effect, { before: effects, open: [...activities, ...children] });
       effects.push(effect);
       if (effect.type === "ScheduleActivity") activities.add(effect.activityId);
       if (effect.type === "StartChild") children.add(effect.childId);
@@ -127,6 +128,40 @@ function check(spec: DagSpec, state: DagState, effect: Effect, before: readonly 
     assert(state.steps[step.activatedBy.by]?.status !== "pending", `${step.id} is started by a step that has started`);
 }
 
+/** How much may be under way when another action starts. `open` is what has been started, and has not been answered. */
+function checkAtOnce(
+  spec: DagSpec,
+  state: DagState,
+  effect: Effect,
+  { before, open }: { readonly before: readonly Effect[]; readonly open: readonly string[] },
+): void {
+  for (const { index, kind } of spec.steps) {
+    if (kind.kind !== "parallel" || state.steps[index]?.status !== "running") continue;
+    const running = kind.branches.filter((branch) => ["running", "waiting"].includes(state.steps[branch]?.status ?? ""));
+    assert(running.length <= kind.parallelMax, "no more branches than may be");
+  }
+  if (effect.type !== "ScheduleActivity" && effect.type !== "StartChild") return;
+  const id = present(parseActionId(effect.type === "StartChild" ? effect.childId : effect.activityId), "an id that reads back");
+  const others = open.map((one) => present(parseActionId(one), "an id that reads back"));
+  if (id.compensates) {
+    assert(!others.some(({ compensates }) => compensates), "one compensation after the other");
+    assert(state.draining.length === 0, "what may yet be done is waited for");
+    return;
+  }
+  if (id.item === null) return;
+  const step = present(spec.steps[present(spec.indexOf.get(id.stepId), id.stepId)], id.stepId);
+  const siblings = others.filter(({ stepId, compensates }) => stepId === id.stepId && !compensates);
+  if (step.kind.kind === "loop") {
+    assert(siblings.length === 0, "one turn after the other");
+    assert(id.item < step.kind.turnsMax, "no more turns than may be");
+    const turns = before.flatMap((one) => ("stepId" in one && one.stepId === id.stepId && "itemIndex" in one ? [one.itemIndex] : []));
+    assert(
+      turns.every((turn) => turn === null || turn <= (id.item ?? 0)),
+      "turns come in order",
+    );
+  } else assert(siblings.length < present(step.forEach, "its items").parallelMax, "no more items than may be");
+}
+
 /** Succeeded, passed over, or failed in a way that somebody has dealt with. */
 function assertOver(state: DagState, dependency: DagStep, of: string): void {
   const was = present(state.steps[dependency.index], "state");
@@ -169,6 +204,56 @@ test(
         expect(last.unsettled).toBe(0);
         expect(last.steps.filter(({ status }) => !isEnded(status))).toEqual([]);
         if (last.closed?.status === "succeeded") expect(last.ending?.error).toBe(null);
+      }),
+      runs,
+    );
+  },
+  timeoutMs,
+);
+
+test(
+  "a run that is cancelled before it began to end ends as cancelled",
+  () => {
+    fc.assert(
+      fc.property(randomWorkflow, choices, fc.nat(5), (definition, chosen, at) => {
+        const spec = specOf(definition);
+        fc.pre(spec !== null);
+        // The choice that cancels, wherever it can be taken.
+        const { events, states, last } = play(spec, [...chosen.slice(0, at), 15, 15, 15, ...chosen.slice(at)]);
+        const index = events.findIndex(({ type }) => type === "CancelRequested");
+        fc.pre(index >= 0);
+        const before = present(states[index], "the state before an event");
+        if (before.ending === null) expect(last.closed?.status).toBe("cancelled");
+        else expect(last.closed?.status).toBe(before.ending.status);
+      }),
+      runs,
+    );
+  },
+  timeoutMs,
+);
+
+test(
+  "a parallel step succeeds when as many of its branches are good as have to be, and fails when they no longer can be",
+  () => {
+    fc.assert(
+      fc.property(randomWorkflow, choices, (definition, chosen) => {
+        const spec = specOf(definition);
+        fc.pre(spec !== null);
+        const { last } = play(spec, chosen);
+        for (const { index, kind } of spec.steps) {
+          if (kind.kind !== "parallel") continue;
+          const was = present(last.steps[index], "the state of a step");
+          const branches = kind.branches.map((branch) => present(spec.steps[branch], "a branch"));
+          const statusOf = (step: number): string => present(last.steps[step], "the state of a branch").status;
+          const good = branches.filter((branch) => statusOf(branch.index) === "succeeded").length;
+          // These may stand in for success: errors that do not matter, and those that somebody has handled.
+          const excused = branches.filter(({ index: at, continueOnError, onError }) => {
+            const isHandled = onError !== null && statusOf(onError) === "succeeded";
+            return statusOf(at) !== "succeeded" && (continueOnError || isHandled);
+          }).length;
+          if (was.status === "succeeded" && was.branches !== null) expect(good + excused).toBeGreaterThanOrEqual(kind.required);
+          if (was.status === "failed" && was.branches !== null) expect(good).toBeLessThan(kind.required);
+        }
       }),
       runs,
     );

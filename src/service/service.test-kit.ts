@@ -119,7 +119,7 @@ export type TestCore = Core & { readonly store: TestStore; readonly clock: Manua
 /** The server without its edges, over a store in memory, with the namespace `default`. */
 export async function openCore(
   given: { store?: TestStore; clock?: ManualClock } & Partial<Pick<CoreOptions, "limits">> &
-    Pick<CoreOptions, "policy" | "push" | "checkpoints" | "artifacts"> = {},
+    Pick<CoreOptions, "policy" | "push" | "checkpoints" | "artifacts" | "access"> = {},
 ): Promise<TestCore> {
   const store = given.store ?? (await openTestStore());
   const clock = given.clock ?? manualClock();
@@ -137,6 +137,7 @@ export async function openCore(
     ...(given.push === undefined ? {} : { push: given.push }),
     ...(given.checkpoints === undefined ? {} : { checkpoints: given.checkpoints }),
     ...(given.artifacts === undefined ? {} : { artifacts: given.artifacts }),
+    ...(given.access === undefined ? {} : { access: given.access }),
   });
   return { ...core, store, clock };
 }

@@ -7,18 +7,19 @@ import { type OpenApi, openApiOf } from "./openapi.ts";
 import { type Route, route } from "./route.ts";
 
 /** The routes, and those that describe them all. */
-export function documentedRoutes(routes: readonly Route[]): readonly Route[] {
+export function documentedRoutes(routes: { readonly [name: string]: Route }): readonly Route[] {
   let made: OpenApi | null = null;
   const document = (): OpenApi => {
     made ??= openApiOf(all);
     return made;
   };
   const all = [
-    ...routes,
+    ...Object.values(routes),
     route({
       method: "GET",
       path: "/api/v1/openapi.json",
       summary: "This document, as JSON",
+      isPublic: true,
       success: { json: z.record(z.string(), z.unknown()) },
       handle: async () => ok({ json: document() }),
     }),
@@ -26,6 +27,7 @@ export function documentedRoutes(routes: readonly Route[]): readonly Route[] {
       method: "GET",
       path: "/api/v1/openapi.yaml",
       summary: "This document, as YAML",
+      isPublic: true,
       success: { mediaType: "application/yaml" },
       handle: async () => ok({ text: stringify(document(), { aliasDuplicateObjects: false }) }),
     }),
@@ -33,6 +35,7 @@ export function documentedRoutes(routes: readonly Route[]): readonly Route[] {
       method: "GET",
       path: "/api/v1/docs",
       summary: "This document, as a page for people",
+      isPublic: true,
       success: { mediaType: "text/html; charset=utf-8" },
       handle: async () => ok({ text: documentPage(document()), headers: { "content-security-policy": pagePolicy } }),
     }),

@@ -11,6 +11,8 @@ import { hourMs, secondMs } from "../../base/time.ts";
 import { make } from "../../protocol/codec.ts";
 import { TaskQueue } from "../../protocol/generated/temporal/api/taskqueue/v1/message.ts";
 import { StartWorkflowExecutionRequest } from "../../protocol/generated/temporal/api/workflowservice/v1/request_response.ts";
+import { openAccess } from "../../service/access/access.ts";
+import { openSession } from "../../service/access/session.ts";
 import { unsignedAllowed } from "../../service/policy/bundle-source.ts";
 import { bundleIdOf } from "../../service/policy/policy-files.ts";
 import { newSecret } from "../../service/push/webhook-signature.ts";
@@ -383,6 +385,16 @@ describe("every status that the document has occurs", () => {
       expect(await askAs("elsewhere.example", method, path)).toBe(421);
       answersSeen.add(`${name} 421`);
     }
+    const closed = await openApi(undefined, { access: { ...openAccess, required: true } });
+    const grants = [{ namespaces: ["here", "there"], roles: ["worker"] }];
+    const key = { name: "x", principal: "x", kind: "service", grants, taskQueues: null, expiresAt: null } as const;
+    const made = await closed.core.access.keys.create({ id: "x", authority: openSession.authority }, key);
+    for (const { name, method } of operations) {
+      const [path, asked = {}] = given[name] ?? [""];
+      await closed.ask(method, path, asked);
+      if (made.ok) await closed.ask(method, path, { ...asked, headers: { ...asked.headers, "x-api-key": made.value.text } });
+    }
+    await closed.close();
     const slow = await openApi(undefined, { rest: { requestsPerSecond: 0.001, requestBurst: 1 } });
     await slow.ask("GET", `${v1}/docs`);
     for (const { name, method } of operations) await slow.ask(method, given[name]?.[0] ?? "");

@@ -1,10 +1,15 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { ok } from "../../base/result.ts";
 import { secondMs } from "../../base/time.ts";
+import type { Access } from "../../service/access/access.ts";
+import { openSession, type Session } from "../../service/access/session.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
 import { refusedByGuard, securityHeaders } from "./guard.ts";
 import { headerOf } from "./header.ts";
+import { claimTenant, identify, overwriteClaims, refusedQueue, refusedTo } from "./identify.ts";
 import type { Problem } from "./problem.ts";
 import { createRateLimit } from "./rate-limit.ts";
+import { type RouteAccess, routeAccess } from "./route-access.ts";
 import { tenantOf } from "./tenant.ts";
 
 export type RestOptions = {
@@ -20,28 +25,46 @@ export type RestOptions = {
 const callerOf = ({ headers, ip }: FastifyRequest): string =>
   JSON.stringify([tenantOf(headers), headerOf(headers, "x-principal-id") ?? ["address", ip]]);
 
+/** Requests with what is known of who makes them. */
+export type Sessions = { of(request: FastifyRequest): Session };
+
 /** What happens to every request, whatever its route: it is refused, counted and measured. */
 export function addHooks(
   app: FastifyInstance,
   {
     options: { allowedHosts, requestsPerSecond, requestBurst },
+    access,
+    accessOf,
     metrics,
     sendProblem,
   }: {
     readonly options: RestOptions;
+    readonly access: Pick<Access, "authenticate">;
+    /** Who may ask what the request asks for. */
+    readonly accessOf: (request: FastifyRequest) => RouteAccess;
     readonly metrics: Pick<Metrics, "httpRequests" | "httpRequestSeconds">;
     readonly sendProblem: (reply: FastifyReply, problem: Problem) => FastifyReply;
   },
-): void {
+): Sessions {
   const rate =
     requestsPerSecond === null
       ? null
       : createRateLimit({ perSecond: requestsPerSecond, burst: requestBurst, now: () => performance.now() });
 
+  const sessions = new WeakMap<FastifyRequest, Session>();
+
   app.addHook("onRequest", async (request, reply) => {
     reply.headers(securityHeaders);
     const refused = refusedByGuard(request.headers, allowedHosts);
     if (refused !== null) return sendProblem(reply, refused);
+    const asked = accessOf(request);
+    const proved = asked.to === "public" ? ok(openSession) : await identify(request.raw, access);
+    if (!proved.ok) return sendProblem(reply, proved.error);
+    sessions.set(request, proved.value);
+    if (asked === routeAccess.streamEvents) claimTenant(request.headers, request.query);
+    overwriteClaims(request.headers, proved.value);
+    const forbidden = refusedTo(proved.value, asked, tenantOf(request.headers));
+    if (forbidden !== null) return sendProblem(reply, forbidden);
     if (rate === null) return;
     const { allowed, remaining, resetSeconds, retrySeconds } = rate.take(callerOf(request));
     // Source: draft-ietf-httpapi-ratelimit-headers-06.
@@ -51,9 +74,17 @@ export function addHooks(
     return sendProblem(reply.header("retry-after", retrySeconds), { status: 429, code: "rate-limited", detail });
   });
 
+  app.addHook("preHandler", async (request, reply) => {
+    const session = sessions.get(request);
+    const refused = session === undefined ? null : refusedQueue(session, accessOf(request), request.body);
+    if (refused !== null) return sendProblem(reply, refused);
+  });
+
   app.addHook("onResponse", async ({ method, routeOptions }, reply) => {
     const route = routeOptions.url ?? "none";
     metrics.httpRequests.add(1, method, route, `${Math.floor(reply.statusCode / 100)}xx`);
     metrics.httpRequestSeconds.observe(reply.elapsedTime / secondMs, route);
   });
+
+  return { of: (request) => sessions.get(request) ?? openSession };
 }

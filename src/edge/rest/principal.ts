@@ -5,7 +5,7 @@ import { headerOf } from "./header.ts";
 import { badRequest, type Problem, type ProblemCodes } from "./problem.ts";
 
 /**
- * Who is asking. Until callers prove it with keys, what they say is believed: `X-Principal-Id`, `X-Principal-Role` (several with commas
+ * Who is asking. Where callers have to prove it, these headers say what was proved (`identify.ts`); elsewhere what they say is believed: `X-Principal-Id`, `X-Principal-Role` (several with commas
  * between them) and `X-Principal-Kind` (`human`, the default, or `service`).
  */
 export function principalOf(headers: IncomingHttpHeaders): Result<Principal, Problem> {

@@ -11,6 +11,8 @@ export type Problem = {
   readonly detail: string;
   /** Of bad input: what is wrong where. */
   readonly errors?: readonly ErrorAt[];
+  /** Sent as the header `Retry-After`. */
+  readonly retryAfterSeconds?: number;
 };
 
 /** A place in the request's JSON, or in the text of a workflow or of a policy. */
@@ -25,7 +27,11 @@ export type ProblemCodes = { readonly [code: string]: number };
 
 export const problemType = "application/problem+json";
 
-export const problemBody = ({ status, ...rest }: Problem): object => ({ title: STATUS_CODES[status] ?? "Error", status, ...rest });
+export const problemBody = ({ status, retryAfterSeconds: _, ...rest }: Problem): object => ({
+  title: STATUS_CODES[status] ?? "Error",
+  status,
+  ...rest,
+});
 
 type Refusal = ApprovalsRefusal | AuditRefusal;
 

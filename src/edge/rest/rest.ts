@@ -9,7 +9,8 @@ import { addHooks, type RestOptions } from "./hooks.ts";
 import { isNestedTooDeeply, nestingMax } from "./nesting.ts";
 import { badRequest, notJson, type Problem, problemBody, problemType } from "./problem.ts";
 import type { Answer, RestServices, Route } from "./route.ts";
-import { routes } from "./routes.ts";
+import { type RouteAccess, routeAccess } from "./route-access.ts";
+import { type RouteName, routes } from "./routes.ts";
 import { sendEvents } from "./server-sent-events.ts";
 import { createStreamSockets, type StreamSockets } from "./stream-socket.ts";
 
@@ -40,7 +41,10 @@ export async function createRestApi({
     bodyLimit: bodyBytesMax,
     frameworkErrors: (error, request, reply) => sendProblem(reply, problemOfError(error, request)),
   });
-  addHooks(app, { options, metrics, sendProblem });
+  const accessByPath = new Map<string, RouteAccess>();
+  const accessOf = ({ method, routeOptions }: FastifyRequest): RouteAccess =>
+    accessByPath.get(`${method} ${routeOptions.url ?? ""}`) ?? publicAccess;
+  const sessions = addHooks(app, { options, access: services.access, accessOf, metrics, sendProblem });
   const parseJson = app.getDefaultJsonParser("error", "error");
   app.removeAllContentTypeParsers();
   const bodies = new WeakMap<FastifyRequest, string>();
@@ -73,15 +77,24 @@ export async function createRestApi({
       bodyLimit: ownBytesMax?.(services) ?? bodyBytesMax,
       handler: async (request, reply) => {
         const { headers, params, query, body } = request;
+        // Who waits, or watches, does so as long as their credentials hold.
+        reply.raw.once(
+          "close",
+          sessions.of(request).onEnd(() => reply.raw.destroy()),
+        );
         const signal = leaving(reply);
         const answered = await answer({ headers, params, query, body, text: bodies.get(request) ?? "", signal }, services);
         return answered.ok ? send(reply, success, answered.value, log) : sendProblem(reply, answered.error);
       },
     });
   }
+  for (const [name, { method, path }] of Object.entries(routes)) accessByPath.set(`${method} ${path}`, routeAccess[name as RouteName]);
   await app.ready();
-  return { handle: app.routing, upgrade: createStreamSockets(services.stream, options.allowedHosts).upgrade };
+  return { handle: app.routing, upgrade: createStreamSockets(services, options.allowedHosts).upgrade };
 }
+
+/** What describes the API, and paths that lead nowhere. */
+const publicAccess: RouteAccess = { to: "public" };
 
 /** Aborts when the connection is closed, at the latest after the answer. */
 function leaving({ raw }: FastifyReply): AbortSignal {
@@ -105,8 +118,11 @@ function send(reply: FastifyReply, success: Route["success"], answer: Answer, lo
 
 const attachment = (fileName: string): string => `attachment; filename*=UTF-8''${encodeURIComponent(fileName)}`;
 
-const sendProblem = (reply: FastifyReply, problem: Problem): FastifyReply =>
-  reply.status(problem.status).type(problemType).header("cache-control", "no-store").send(problemBody(problem));
+function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
+  if (problem.retryAfterSeconds !== undefined) reply.header("retry-after", problem.retryAfterSeconds);
+  if (problem.status === 401) reply.header("www-authenticate", 'Bearer realm="holdfast"');
+  return reply.status(problem.status).type(problemType).header("cache-control", "no-store").send(problemBody(problem));
+}
 
 const pathOf = (url: string): string => url.split("?", 1)[0] ?? "/";
 

@@ -6,6 +6,7 @@ import { err, ok, type Result } from "../../base/result.ts";
 import type { Core } from "../../service/core.ts";
 import { PageTokenError } from "../../store/store.ts";
 import { answerOnce, idempotentCodes, type Repeatable } from "./idempotent.ts";
+import { accessCodes } from "./identify.ts";
 import { badRequest, bodyProblems, commonProblems, notJson, type Problem, type ProblemCodes } from "./problem.ts";
 import type { Subscription } from "./watch.ts";
 
@@ -123,6 +124,7 @@ export function route<P = object, Q = object, B = object, R = unknown>({
   success,
   problems = {},
   idempotent = false,
+  isPublic = false,
   handle,
 }: {
   readonly method: Route["method"];
@@ -140,6 +142,8 @@ export function route<P = object, Q = object, B = object, R = unknown>({
    * Heeds `Idempotency-Key`. INVARIANT: what the handler does twice with one `requestId` has one effect: after a crash it may be asked again.
    */
   readonly idempotent?: boolean;
+  /** Whether strangers are answered. */
+  readonly isPublic?: boolean;
   handle(asked: Asked<P, Q, B>, services: RestServices): Promise<Answered<NoInfer<R>>>;
 }): Route {
   return {
@@ -152,7 +156,13 @@ export function route<P = object, Q = object, B = object, R = unknown>({
     yaml,
     bodyBytesMax,
     success,
-    problems: { ...(idempotent ? idempotentCodes : {}), ...commonProblems, ...(method === "GET" ? {} : bodyProblems), ...problems },
+    problems: {
+      ...(idempotent ? idempotentCodes : {}),
+      ...commonProblems,
+      ...(isPublic ? {} : accessCodes),
+      ...(method === "GET" ? {} : bodyProblems),
+      ...problems,
+    },
     answer: async ({ headers, text, signal, ...raw }, services) => {
       if (!yaml && isYaml(headers)) return err(notJson);
       const parsed = z

@@ -72,7 +72,8 @@ import { submitJob } from "./submit-job.ts";
 import { terminateRun } from "./terminate-run.ts";
 import { testEndpoint } from "./test-endpoint.ts";
 
-export const routes: readonly Route[] = [
+/** By name: `route-access.ts` says of each who may ask it. */
+export const routes = {
   submitJob,
   listJobs,
   getJob,
@@ -159,4 +160,6 @@ export const routes: readonly Route[] = [
   makeCheckpoint,
   getStatus,
   getDoctor,
-];
+} satisfies { readonly [name: string]: Route };
+
+export type RouteName = keyof typeof routes;

@@ -2,41 +2,73 @@ import type { IncomingMessage } from "node:http";
 import { STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
-import { err, type Result } from "../../base/result.ts";
+import { err, ok, type Result } from "../../base/result.ts";
 import { type DurationMs, secondMs } from "../../base/time.ts";
+import type { Access } from "../../service/access/access.ts";
+import type { Session } from "../../service/access/session.ts";
 import type { Stream } from "../../service/stream.ts";
 import { refusedByGuard } from "./guard.ts";
+import { claimTenant, identify, keyProtocol, overwriteClaims, refusedTo } from "./identify.ts";
 import { badRequest, type Problem, problemBody, problemType } from "./problem.ts";
+import { routeAccess } from "./route-access.ts";
+import { tenantOf } from "./tenant.ts";
 import { type Subscription, watch, watchQuery } from "./watch.ts";
 
-export type StreamSockets = { upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void };
+export type StreamSockets = { upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> };
 
 /** Watchers have nothing to say. */
 const receivedBytesMax = 1_024;
 /** A connection that does not answer in this time is closed. */
 const pingEvery: DurationMs = 30 * secondMs;
 
-/** `GET /api/v1/stream` over a WebSocket: each event is one text frame of JSON. */
-export function createStreamSockets(stream: Stream, allowedHosts: readonly string[]): StreamSockets {
-  const server = new WebSocketServer({ noServer: true, maxPayload: receivedBytesMax });
+const unavailable: Problem = { status: 503, code: "unavailable", detail: "who asks cannot be told right now" };
 
-  function subscribe({ headers, url = "/" }: IncomingMessage): Result<Subscription, Problem> {
+/** Policy violation. Source: RFC 6455, section 7.4.1. */
+const credentialsEnded = 1008;
+
+type Watching = { readonly subscription: Subscription; readonly session: Session };
+
+/** `GET /api/v1/stream` over a WebSocket: each event is one text frame of JSON. */
+export function createStreamSockets(
+  { stream, access }: { readonly stream: Stream; readonly access: Pick<Access, "authenticate"> },
+  allowedHosts: readonly string[],
+): StreamSockets {
+  const handleProtocols = (offered: ReadonlySet<string>): string | false =>
+    [...offered].some((one) => one.startsWith(keyProtocol)) ? keyProtocol : ([...offered][0] ?? false);
+  const server = new WebSocketServer({ noServer: true, maxPayload: receivedBytesMax, handleProtocols });
+
+  async function subscribe(request: IncomingMessage): Promise<Result<Watching, Problem>> {
+    const { headers, url = "/" } = request;
     const refused = refusedByGuard(headers, allowedHosts);
     if (refused !== null) return err(refused);
     const [path, search = ""] = url.split("?", 2);
     if (path !== "/api/v1/stream") return err({ status: 404, code: "no-such-endpoint", detail: "there is no WebSocket here" });
     const query = watchQuery.safeParse(Object.fromEntries(new URLSearchParams(search)));
     if (!query.success) return err(badRequest("invalid-request", query.error.issues.map(({ message }) => message).join("; ")));
-    return watch(headers, query.data, stream);
+    const proved = await identify(request, access);
+    if (!proved.ok) return proved;
+    claimTenant(headers, query.data);
+    overwriteClaims(headers, proved.value);
+    const forbidden = refusedTo(proved.value, routeAccess.streamEvents, tenantOf(headers));
+    if (forbidden !== null) return err(forbidden);
+    const watched = watch(headers, query.data, stream);
+    return watched.ok ? ok({ subscription: watched.value, session: proved.value }) : watched;
   }
 
   return {
-    upgrade: (request, socket, head) => {
-      const subscribed = subscribe(request);
+    upgrade: async (request, socket, head) => {
+      socket.on("error", () => {});
+      const subscribed = await subscribe(request).catch(() => err(unavailable));
       if (!subscribed.ok) return refuse(socket, subscribed.error);
-      const { value } = subscribed;
-      socket.once("close", () => value.stop());
-      server.handleUpgrade(request, socket, head, (client) => void serve(client, value));
+      const { subscription, session } = subscribed.value;
+      socket.once("close", () => subscription.stop());
+      if (socket.destroyed) return subscription.stop();
+      server.handleUpgrade(request, socket, head, (client) => {
+        // Who may not watch any more does not.
+        const stopListening = session.onEnd(() => client.close(credentialsEnded, "the credentials hold no more"));
+        client.once("close", stopListening);
+        void serve(client, subscription);
+      });
     },
   };
 }

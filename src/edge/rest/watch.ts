@@ -29,15 +29,19 @@ const refusals: { readonly [R in StreamRefusal]: readonly [status: number, detai
   "no-such-namespace": [404, "this tenant does not exist"],
   "too-many-streams": [503, "too many watch already: try again later"],
 };
-export const watchCodes: ProblemCodes = Object.fromEntries(Object.entries(refusals).map(([code, [status]]) => [code, status]));
+export const watchCodes: ProblemCodes = {
+  "tenant-access-denied": 403,
+  ...Object.fromEntries(Object.entries(refusals).map(([code, [status]]) => [code, status])),
+};
 
 /** What happens from now on, or after the event that the caller has seen last. */
 export function watch(headers: IncomingHttpHeaders, query: WatchQuery, stream: Stream): Result<Subscription, Problem> {
   const { run, workflow, topic, type, after, tenant } = query;
+  if (tenant !== undefined && tenant !== tenantOf(headers))
+    return err({ status: 403, code: "tenant-access-denied", detail: "tenant access denied: header and query name different ones" });
   const cutOff = new AbortController();
   const subscribed = stream.subscribe({
-    // A browser's EventSource and WebSocket cannot send headers of their own.
-    namespace: tenant ?? tenantOf(headers),
+    namespace: tenantOf(headers),
     after: headerOf(headers, "last-event-id") ?? after ?? null,
     filter: (event) =>
       (run === undefined || event.runId === run || event.workflowId === run) &&

@@ -8,6 +8,7 @@ import { hasEnded } from "./keys.ts";
 import type { Lockout } from "./lockout.ts";
 import { hashOf, looksLikeKey, noHash, readKey, sameHash } from "./secret.ts";
 import { createSession, type OwnedSession, openSession, type Session } from "./session.ts";
+import type { TokenRefusal, TokenVerifier } from "./token-verifier.ts";
 
 /** What a caller presents. Empty texts are none. */
 export type Credentials<Certificate> = {
@@ -53,7 +54,7 @@ export function createAuthenticator<Certificate extends { readonly fingerprint: 
   readonly required: boolean;
   readonly lockout: Lockout;
   /** Null where tokens are not accepted. */
-  readonly verifyToken: ((token: string) => Promise<Result<AccessPrincipal, string>>) | null;
+  readonly verifyToken: TokenVerifier["verify"] | null;
   readonly principalOfCertificate: (certificate: Certificate) => AccessPrincipal | null;
   /** Told now and then which keys have been used. */
   readonly used: (keyIds: readonly string[]) => Promise<void>;
@@ -111,9 +112,12 @@ export function createAuthenticator<Certificate extends { readonly fingerprint: 
   async function verify(name: string, token: string, verifier: NonNullable<typeof verifyToken>, address: string): Promise<Authenticated> {
     const verified = await verifier(token);
     if (!verified.ok) {
-      if (verified.error !== "unavailable") return refuse("jwt", verified.error, address);
-      count("jwt", "unavailable");
-      return err({ kind: "unavailable" });
+      const { error } = verified;
+      if (error === "unavailable") {
+        count("jwt", error);
+        return err({ kind: error });
+      }
+      return refuse("jwt", error, address, isGuess.has(error));
     }
     count("jwt", "accepted");
     return ok(remember(name, verified.value));
@@ -154,9 +158,9 @@ export function createAuthenticator<Certificate extends { readonly fingerprint: 
 
   const hasExpired = ({ principal }: Session): boolean => (principal?.expiresAt ?? Number.POSITIVE_INFINITY) <= clock.now();
 
-  function refuse(credential: string, why: string, source: string): Authenticated {
+  function refuse(credential: string, why: string, source: string, isGuessed = true): Authenticated {
     count(credential, "refused");
-    lockout.failed(source);
+    if (isGuessed) lockout.failed(source);
     log.info("credentials were refused", { credential, why, source });
     return err({ kind: "bad-credentials" });
   }
@@ -231,6 +235,9 @@ export function createAuthenticator<Certificate extends { readonly fingerprint: 
     },
   };
 }
+
+/** Tokens that no issuer has signed. Others come from honest workers whose time is over, or that are in the wrong place. */
+const isGuess: ReadonlySet<TokenRefusal> = new Set(["malformed", "unknown-issuer", "wrong-algorithm", "bad-signature"]);
 
 /** Some tools send the quotes along. */
 const unquoted = (text: string): string => text.trim().replace(/^(["'])(.*)\1$/, "$2");

@@ -29,6 +29,8 @@ export function createLockout({ now }: { readonly now: () => EpochMs }): Lockout
       const key = network(source);
       const at = now();
       const before = records.get(key);
+      // What was under way when it was locked out is not held against it.
+      if (before !== undefined && at < before.lockedUntil) return;
       const quietFor = before === undefined ? Number.POSITIVE_INFINITY : at - before.failedAt;
       const isForgiven = quietFor > forgivenAfter || (quietFor > minuteMs && (before?.failures ?? 0) < freeFailures);
       const failures = isForgiven ? 1 : (before?.failures ?? 0) + 1;

@@ -271,6 +271,7 @@ function close(draft: Draft, event: HistoryEvent, status: WorkflowExecutionStatu
   draft.core.workflowTask = undefined;
   draft.core.sticky = undefined;
   draft.core.startGate = undefined;
+  draft.core.keptGrants = [];
   // Nothing is pending on a closed run. Updates stay: their outcomes can still be asked for.
   for (const activity of draft.activities.values()) draft.activities.delete(activity.scheduledEventId);
   for (const timer of draft.timers.values()) draft.timers.delete(timer.timerId);

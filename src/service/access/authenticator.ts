@@ -50,7 +50,7 @@ export function createAuthenticator<Certificate extends { readonly fingerprint: 
   readonly directory: Directory;
   readonly clock: Pick<Clock, "now">;
   readonly log: Log;
-  /** Whether callers without credentials are refused. Credentials that are presented have to be right in any case. */
+  /** Whether callers without credentials that hold are refused. Otherwise they are nobody in particular, who may do everything. */
   readonly required: boolean;
   readonly lockout: Lockout;
   /** Null where tokens are not accepted. */
@@ -160,8 +160,8 @@ export function createAuthenticator<Certificate extends { readonly fingerprint: 
 
   function refuse(credential: string, why: string, source: string, isGuessed = true): Authenticated {
     count(credential, "refused");
-    if (isGuessed) lockout.failed(source);
-    log.info("credentials were refused", { credential, why, source });
+    if (required && isGuessed) lockout.failed(source);
+    if (required) log.info("credentials were refused", { credential, why, source });
     return err({ kind: "bad-credentials" });
   }
 
@@ -180,9 +180,11 @@ export function createAuthenticator<Certificate extends { readonly fingerprint: 
       return looksLikeKey(bearer) ? byKey(bearer, address) : byToken(bearer, address);
     }
     const shown = certificate();
-    if (shown !== null) return byCertificate(shown, address);
-    return required ? err({ kind: "no-credentials" }) : ok(openSession);
+    return shown === null ? err({ kind: "no-credentials" }) : byCertificate(shown, address);
   }
+
+  /** Where nobody has to say who they are, whoever cannot prove it is as good as everybody else. */
+  const orOpen = (proved: Authenticated): Authenticated => (proved.ok ? proved : ok(openSession));
 
   const changed = (): void => {
     const now = clock.now();
@@ -227,7 +229,11 @@ export function createAuthenticator<Certificate extends { readonly fingerprint: 
   const writing = setInterval(() => void writeUses(), usesWrittenEvery).unref();
 
   return {
-    authenticate: present,
+    authenticate: (credentials) => {
+      const proved = present(credentials);
+      if (required) return proved;
+      return proved instanceof Promise ? proved.then(orOpen) : orOpen(proved);
+    },
     stop: async () => {
       clearInterval(refreshing);
       clearInterval(writing);

@@ -70,7 +70,7 @@ const told: { readonly [T in StepType]: string } = {
 const runFields = [
   ...["compensations", "completed_at", "context", "created_at", "definition", "dry_run", "error", "id", "idempotency_key", "input"],
   ...["labels", "metadata", "org_id", "output", "parent_run_id", "rerun_of", "rerun_step", "started_at", "status", "steps", "team_id"],
-  ...["total_cost", "triggered_by", "updated_at", "workflow_id"],
+  ...["total_cost", "trace_id", "triggered_by", "updated_at", "workflow_id"],
 ];
 const stepFields = [
   ...["attempts", "completed_at", "error", "input", "job_id", "next_attempt_at", "output", "started_at", "status", "step_id"],

@@ -19,7 +19,6 @@ import { notFound, type Refusal } from "../protocol/refusal.ts";
 import { patienceFor } from "./await-run.ts";
 import type { Engine } from "./engine.ts";
 import type { Services } from "./services.ts";
-import { decodeTaskToken } from "./task-token.ts";
 
 /** Waits for an activity task of a queue, 60 s at most; an empty task token says that none came. */
 export const pollActivityTaskQueue =
@@ -41,8 +40,8 @@ export const pollActivityTaskQueue =
 type OnAttempt<T> = (draft: Draft, activity: PendingActivity) => Result<T, Refusal>;
 
 /** Acts on the attempt that a task token names. */
-async function byToken<T>({ runs }: Engine, taskToken: Uint8Array, act: OnAttempt<T>): Promise<Result<T, Refusal>> {
-  const token = decodeTaskToken(taskToken, TaskToken_Kind.ACTIVITY_TASK);
+async function byToken<T>({ runs, tokens }: Engine, taskToken: Uint8Array, act: OnAttempt<T>): Promise<Result<T, Refusal>> {
+  const token = tokens.decode(taskToken, TaskToken_Kind.ACTIVITY_TASK);
   if (!token.ok) return token;
   const done = await runs.transact(token.value, (draft) => {
     const activity = startedActivity(draft, token.value);

@@ -94,6 +94,7 @@ import { signalWithStartWorkflowExecution, startWorkflowExecution } from "./star
 import { createStream, type Stream } from "./stream.ts";
 import { getClusterInfo, getSystemInfo } from "./system-info.ts";
 import { describeTaskQueue, listTaskQueuePartitions, shutdownWorker } from "./task-queue-requests.ts";
+import { createTaskTokens, taskTokenKey } from "./task-token.ts";
 import { terminateWorkflowExecution } from "./terminate-workflow-execution.ts";
 import { createTraces, type Traces } from "./traces/traces.ts";
 import { createTransfer } from "./transfer.ts";
@@ -268,11 +269,13 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     };
   };
 
+  const tokens = createTaskTokens(options.access?.required === true ? await taskTokenKey({ store, committer }) : null);
   const dispatch = createDispatch({
     store,
     matching: () => matching,
     queries,
     kernel,
+    tokens,
     speculative: (cell, queue) => {
       const scheduledEventId = cell.state.core.workflowTask?.scheduledEventId ?? 0;
       matching.offer(queue, {
@@ -377,6 +380,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   const clusterId = namespaces.list()[0]?.id ?? newId();
   const engine: Engine = {
     store,
+    tokens,
     clock,
     log,
     metrics,
@@ -421,6 +425,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     clock,
     namespaces,
     runs,
+    tokens,
     metrics,
     log: log.child("access"),
   });
@@ -462,7 +467,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     artifacts,
     jobs,
     deadLetters,
-    leases: createLeases({ namespaces, services }),
+    leases: createLeases({ namespaces, services, tokens }),
     endpoints,
     pingEndpoint: (endpoint, signal) => ping({ endpoint, id: newId(), now: clock.now(), signal }, sendPush),
     reconciler,

@@ -9,7 +9,7 @@ import { failRefused } from "../execution/held-action.ts";
 import { sendUpdates } from "../execution/update.ts";
 import { startWorkflowTask } from "../execution/workflow-task.ts";
 import { eventsOutsideHistory } from "../execution/workflow-task-events.ts";
-import { encode, make } from "../protocol/codec.ts";
+import { make } from "../protocol/codec.ts";
 import { type PendingActivity, TaskToken, TaskToken_Kind } from "../protocol/generated/holdfast/state/v1/state.ts";
 import type { Priority } from "../protocol/generated/temporal/api/common/v1/message.ts";
 import { TaskQueueKind } from "../protocol/generated/temporal/api/enums/v1/task_queue.ts";
@@ -25,6 +25,7 @@ import { attachQueries, type QueryRegistry } from "./query-registry.ts";
 import type { Part, RunCell, Staged } from "./runs.ts";
 import type { SafetyKernel } from "./safety-kernel.ts";
 import type { WithHistory } from "./services.ts";
+import type { TaskTokens } from "./task-token.ts";
 
 export type WorkflowTaskHandout = WithHistory<PollWorkflowTaskQueueResponse>;
 
@@ -70,9 +71,10 @@ export function createDispatch(deps: {
   readonly matching: () => Matching;
   readonly queries: QueryRegistry;
   readonly kernel: SafetyKernel;
+  readonly tokens: TaskTokens;
   readonly speculative: (cell: RunCell, queue: QueueKey) => void;
 }): Dispatch {
-  const { store, matching, queries, kernel } = deps;
+  const { store, matching, queries, kernel, tokens } = deps;
   let order = 0;
   /** Grows from task to task, and from process to process with the clock. */
   const nextOrder = (now: EpochMs): number => {
@@ -127,7 +129,7 @@ export function createDispatch(deps: {
     const tail = eventsOutsideHistory(draft);
     const lastInHistory = core.nextEventId - 1;
     const response = make(PollWorkflowTaskQueueResponse, {
-      taskToken: encode(TaskToken, {
+      taskToken: tokens.encode({
         ...make(TaskToken),
         ...key,
         kind: TaskToken_Kind.WORKFLOW_TASK,
@@ -167,7 +169,7 @@ export function createDispatch(deps: {
     return async () => {
       const scheduled = scheduledAttributes(fresh ?? (await readEvent(store, key, scheduledEventId)));
       return make(PollActivityTaskQueueResponse, {
-        taskToken: encode(TaskToken, {
+        taskToken: tokens.encode({
           ...make(TaskToken),
           ...key,
           kind: TaskToken_Kind.ACTIVITY_TASK,

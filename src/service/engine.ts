@@ -11,6 +11,7 @@ import type { Matching } from "./matching.ts";
 import type { Namespaces } from "./namespaces.ts";
 import type { QueryRegistry } from "./query-registry.ts";
 import type { Runs } from "./runs.ts";
+import type { TaskTokens } from "./task-token.ts";
 import type { Transfer } from "./transfer.ts";
 
 /** How long a request may wait for news before it is answered without. */
@@ -19,6 +20,7 @@ export type LongPoll = { readonly poll: DurationMs; readonly history: DurationMs
 /** What the use cases work with. */
 export type Engine = {
   readonly store: Store;
+  readonly tokens: TaskTokens;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;

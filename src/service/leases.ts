@@ -16,7 +16,7 @@ import {
 import type { Refusal } from "../protocol/refusal.ts";
 import type { Namespaces } from "./namespaces.ts";
 import type { Caller, Services } from "./services.ts";
-import { decodeTaskToken } from "./task-token.ts";
+import type { TaskTokens } from "./task-token.ts";
 
 export type LeaseRefusal =
   /** As many wait for tasks as may. */
@@ -63,9 +63,11 @@ const answerMarginMs: DurationMs = 500;
 export function createLeases({
   namespaces,
   services,
+  tokens,
   waitingMax = waitingLeasesMax,
 }: {
   readonly namespaces: Pick<Namespaces, "byId">;
+  readonly tokens: TaskTokens;
   readonly services: Pick<
     Services,
     | "pollActivityTaskQueue"
@@ -80,7 +82,7 @@ export function createLeases({
 
   /** A lease of another tenant does not exist. */
   function known(token: Uint8Array, namespace: string): boolean {
-    const decoded = decodeTaskToken(token, TaskToken_Kind.ACTIVITY_TASK);
+    const decoded = tokens.decode(token, TaskToken_Kind.ACTIVITY_TASK);
     return decoded.ok && namespaces.byId(decoded.value.namespaceId)?.name === namespace;
   }
 

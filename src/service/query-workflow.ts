@@ -3,7 +3,7 @@ import { type DurationMs, secondMs } from "../base/time.ts";
 import { payloadsBytes } from "../execution/activity.ts";
 import { isRunning, type MutableState } from "../execution/execution.ts";
 import { blobTooLarge } from "../execution/signal.ts";
-import { encode, make } from "../protocol/codec.ts";
+import { make } from "../protocol/codec.ts";
 import { TaskToken, TaskToken_Kind } from "../protocol/generated/holdfast/state/v1/state.ts";
 import { ResourceExhaustedCause, ResourceExhaustedScope } from "../protocol/generated/temporal/api/enums/v1/failed_cause.ts";
 import { QueryRejectCondition, QueryResultType } from "../protocol/generated/temporal/api/enums/v1/query.ts";
@@ -22,7 +22,6 @@ import { stickyAliveFor } from "./matching.ts";
 import { awaitWorkflowTask, pendingQueriesMax } from "./query-registry.ts";
 import type { RunCell } from "./runs.ts";
 import type { Caller, Services } from "./services.ts";
-import { decodeTaskToken } from "./task-token.ts";
 
 /** How long a query waits for its answer when its caller sets no deadline. */
 const queryPatience: DurationMs = 60 * secondMs;
@@ -152,7 +151,7 @@ async function direct(engine: Engine, cell: RunCell, query: WorkflowQuery, until
 type Wait = { readonly until: number; readonly caller: Caller; readonly deserted: () => boolean };
 
 async function offer(
-  { matching, directQueries, newId, store }: Engine,
+  { matching, directQueries, newId, store, tokens }: Engine,
   cell: RunCell,
   query: WorkflowQuery,
   queue: Parameters<Engine["matching"]["offer"]>[0],
@@ -162,7 +161,7 @@ async function offer(
   const isSticky = queue.taskQueue === cell.state.core.sticky?.name;
   const answer = new Promise<QueryAnswer>((resolve) => directQueries.set(queryId, resolve));
   const takeBack = matching.offer(queue, {
-    start: async () => (directQueries.has(queryId) ? async () => queryTask({ store }, cell, { queryId, query, isSticky }) : null),
+    start: async () => (directQueries.has(queryId) ? async () => queryTask({ store, tokens }, cell, { queryId, query, isSticky }) : null),
   });
   const result = await within(answer, wait);
   takeBack();
@@ -171,7 +170,7 @@ async function offer(
 }
 
 async function queryTask(
-  { store }: Pick<Engine, "store">,
+  { store, tokens }: Pick<Engine, "store" | "tokens">,
   cell: RunCell,
   task: { queryId: string; query: WorkflowQuery; isSticky: boolean },
 ) {
@@ -182,7 +181,7 @@ async function queryTask(
     ? { bytes: new Uint8Array(0), nextPageToken: new Uint8Array(0) }
     : await firstHistoryPage(store, key, { fromEventId: 1, toEventId: state.core.nextEventId - 1, tail: [] });
   const response = make(PollWorkflowTaskQueueResponse, {
-    taskToken: encode(TaskToken, { ...make(TaskToken), ...key, kind: TaskToken_Kind.QUERY, queryId: task.queryId }),
+    taskToken: tokens.encode({ ...make(TaskToken), ...key, kind: TaskToken_Kind.QUERY, queryId: task.queryId }),
     workflowExecution: { workflowId, runId },
     workflowType: state.started.workflowType,
     previousStartedEventId: state.core.lastCompletedStartedEventId,
@@ -216,9 +215,9 @@ async function within<T>(answer: Promise<T>, { until, caller, deserted }: Wait):
 
 /** Takes in a worker's answer to a query that was a task of its own. Refused when nobody waits for it any more. */
 export const respondQueryTaskCompleted =
-  ({ directQueries }: Engine): Services["respondQueryTaskCompleted"] =>
+  ({ directQueries, tokens }: Engine): Services["respondQueryTaskCompleted"] =>
   async (request) => {
-    const token = decodeTaskToken(request.taskToken, TaskToken_Kind.QUERY);
+    const token = tokens.decode(request.taskToken, TaskToken_Kind.QUERY);
     if (!token.ok) return token;
     const answer = directQueries.get(token.value.queryId);
     if (answer === undefined) return err(notFound("query not found: it timed out, or was answered already"));

@@ -16,7 +16,6 @@ import type { Engine } from "./engine.ts";
 import { takeAnswers } from "./query-registry.ts";
 import { NotCommitted } from "./runs.ts";
 import type { Services } from "./services.ts";
-import { decodeTaskToken } from "./task-token.ts";
 
 const attemptsMax = 8;
 
@@ -41,9 +40,9 @@ export const pollWorkflowTaskQueue =
 
 /** Takes in what a worker decided. Refused when the task is gone, or with the cause when a command is not acceptable; then nothing of it has happened. */
 export const respondWorkflowTaskCompleted =
-  ({ runs, queries, metrics }: Engine): Services["respondWorkflowTaskCompleted"] =>
+  ({ runs, queries, metrics, tokens }: Engine): Services["respondWorkflowTaskCompleted"] =>
   async (request) => {
-    const decoded = decodeTaskToken(request.taskToken, TaskToken_Kind.WORKFLOW_TASK);
+    const decoded = tokens.decode(request.taskToken, TaskToken_Kind.WORKFLOW_TASK);
     if (!decoded.ok) return decoded;
     const token = decoded.value;
     for (let attempt = 1; attempt <= attemptsMax; attempt++) {
@@ -90,9 +89,9 @@ export const respondWorkflowTaskCompleted =
 
 /** A worker could not process its task: it is written down once, and tried again. Refused when the task is gone. */
 export const respondWorkflowTaskFailed =
-  ({ runs, metrics }: Engine): Services["respondWorkflowTaskFailed"] =>
+  ({ runs, metrics, tokens }: Engine): Services["respondWorkflowTaskFailed"] =>
   async (request) => {
-    const decoded = decodeTaskToken(request.taskToken, TaskToken_Kind.WORKFLOW_TASK);
+    const decoded = tokens.decode(request.taskToken, TaskToken_Kind.WORKFLOW_TASK);
     if (!decoded.ok) return decoded;
     const done = await runs.transact(decoded.value, (draft) => fail(draft, decoded.value, request));
     if (!done.ok) return done;

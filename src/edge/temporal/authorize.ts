@@ -24,6 +24,8 @@ export function permits<Request>(access: RpcAccess<Request>, lookup: AccessLooku
     if (said !== "" && said !== namespace) return unauthorized("metadata `temporal-namespace` names another namespace than the request");
     const allowed = access.permissions.filter((permission) => authority.allows(permission, namespace));
     if (allowed.length === 0) return lacking(access.permissions[0] as Permission, `namespace ${namespace}`);
+    const foreign = access.reaches?.(request).find((other) => other !== namespace && !authority.allows("workflows.write", other));
+    if (foreign !== undefined) return lacking("workflows.write", `namespace ${foreign}`);
     const granted = authority.allows("payloads.read", namespace) ? everything : withoutPayloads;
     // Whoever may do it without being a worker is not kept to task queues.
     if (access.taskQueue === null || principal.taskQueues === null || allowed.some((permission) => permission !== "tasks.work"))

@@ -1,6 +1,8 @@
 import type { Permission } from "../../access/permission.ts";
+import type { Command } from "../../protocol/generated/temporal/api/command/v1/message.ts";
 import { TaskQueueKind } from "../../protocol/generated/temporal/api/enums/v1/task_queue.ts";
 import type { TaskQueue } from "../../protocol/generated/temporal/api/taskqueue/v1/message.ts";
+import type { RespondWorkflowTaskCompletedRequest } from "../../protocol/generated/temporal/api/workflowservice/v1/request_response.ts";
 import type { AccessLookup } from "../../service/access/access.ts";
 import type { Services } from "../../service/services.ts";
 import type { TestServices } from "../../service/test-service.ts";
@@ -25,6 +27,8 @@ type WithinNamespace<Request> = {
    * place of the function where it does not matter.
    */
   readonly taskQueue: ((request: Request, lookup: AccessLookup) => string | null | Promise<string | null>) | null;
+  /** Namespaces that the request reaches into besides: there, `workflows.write` is needed. */
+  readonly reaches?: (request: Request) => readonly string[];
 };
 
 /** Every RPC has its row, or this does not compile. */
@@ -75,6 +79,23 @@ const answer: WithinNamespace<OfTask> = {
   },
   taskQueue: null,
 };
+
+/** Workflows start children in other namespaces, and signal and cancel what runs there. */
+const completion: WithinNamespace<RespondWorkflowTaskCompletedRequest> = {
+  ...answer,
+  reaches: ({ commands }) => commands.flatMap(({ attributes }) => (attributes === undefined ? [] : reachedBy(attributes))),
+};
+
+function reachedBy(attributes: NonNullable<Command["attributes"]>): readonly string[] {
+  switch (attributes.$case) {
+    case "startChildWorkflowExecutionCommandAttributes":
+    case "signalExternalWorkflowExecutionCommandAttributes":
+    case "requestCancelExternalWorkflowExecutionCommandAttributes":
+      return attributes.value.namespace === "" ? [] : [attributes.value.namespace];
+    default:
+      return [];
+  }
+}
 
 /** Without a token anybody could answer for anybody: not for who is kept to some queues. */
 const answerById: WithinNamespace<InNamespace> = {
@@ -130,7 +151,7 @@ export const rpcAccess: RpcAccessTable<Services> = {
 
   pollWorkflowTaskQueue: queue,
   pollActivityTaskQueue: queue,
-  respondWorkflowTaskCompleted: answer,
+  respondWorkflowTaskCompleted: completion,
   respondWorkflowTaskFailed: answer,
   respondQueryTaskCompleted: answer,
   recordActivityTaskHeartbeat: answer,

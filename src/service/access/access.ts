@@ -1,7 +1,6 @@
 import type { CertificateMapping, ClientCertificate } from "../../access/certificate.ts";
 import type { Permission } from "../../access/permission.ts";
 import type { TokenIssuer } from "../../access/token-issuer.ts";
-import { TaskToken } from "../../protocol/generated/holdfast/state/v1/state.ts";
 import type { Store } from "../../store/store.ts";
 import type { Log } from "../../telemetry/log.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
@@ -9,6 +8,7 @@ import type { Clock } from "../clock.ts";
 import type { Committer } from "../committer.ts";
 import type { Namespaces } from "../namespaces.ts";
 import type { Runs } from "../runs.ts";
+import type { TaskTokens } from "../task-token.ts";
 import { type Authenticator, createAuthenticator } from "./authenticator.ts";
 import { type Bootstrap, createBootstrap } from "./bootstrap.ts";
 import { principalOfCertificate } from "./certificate-mapper.ts";
@@ -54,6 +54,7 @@ export async function createAccess<I>(deps: {
   readonly clock: Pick<Clock, "now">;
   readonly namespaces: Pick<Namespaces, "byId" | "get">;
   readonly runs: Pick<Runs<I>, "find">;
+  readonly tokens: TaskTokens;
   readonly metrics: Pick<Metrics, "authentications">;
   readonly log: Log;
 }): Promise<Access> {
@@ -107,19 +108,18 @@ export type AccessLookup = {
 function createAccessLookup<I>({
   namespaces,
   runs,
+  tokens,
 }: {
+  readonly tokens: TaskTokens;
   readonly namespaces: Pick<Namespaces, "byId" | "get">;
   readonly runs: Pick<Runs<I>, "find">;
 }): AccessLookup {
   const namespaceOfId = (id: string): string | null => namespaces.byId(id)?.name ?? null;
   return {
     namespaceOfId,
-    namespaceOfToken: (token) => {
-      try {
-        return namespaceOfId(TaskToken.decode(token).namespaceId);
-      } catch {
-        return null;
-      }
+    namespaceOfToken: (bytes) => {
+      const token = tokens.read(bytes);
+      return token === null ? null : namespaceOfId(token.namespaceId);
     },
     taskQueueOf: async (namespace, execution) => {
       const found = namespaces.get(namespace);

@@ -6,16 +6,24 @@ import type { Store } from "../../store/store.ts";
 import { decodeApproval, endOf } from "../approval-record.ts";
 import type { InlineWorker } from "../dispatch.ts";
 import type { Runs } from "../runs.ts";
-import { decodeTaskToken } from "../task-token.ts";
+import type { TaskTokens } from "../task-token.ts";
 import { type BuiltInActivity, invalidInput } from "./built-in-worker.ts";
 
 /** `holdfast.approval`: it was held until people granted it, and says who did. */
 export const approval =
-  ({ runs, store }: { readonly runs: Pick<Runs<InlineWorker>, "load">; readonly store: Pick<Store, "readApproval"> }): BuiltInActivity =>
+  ({
+    runs,
+    store,
+    tokens,
+  }: {
+    readonly runs: Pick<Runs<InlineWorker>, "load">;
+    readonly store: Pick<Store, "readApproval">;
+    readonly tokens: TaskTokens;
+  }): BuiltInActivity =>
   async ({ task, args }) => {
     const input = readApprovalInput(args);
     if (!input.ok) return err(invalidInput(input.error));
-    const token = decodeTaskToken(task.taskToken, TaskToken_Kind.ACTIVITY_TASK);
+    const token = tokens.decode(task.taskToken, TaskToken_Kind.ACTIVITY_TASK);
     const cell = token.ok ? await runs.load(token.value) : null;
     const id = token.ok ? cell?.state.activities.get(token.value.scheduledEventId)?.grantedApprovalId : undefined;
     const stored = id === undefined || id === "" ? null : await store.readApproval(id);

@@ -8,6 +8,7 @@ import { Payloads } from "../../protocol/generated/temporal/api/common/v1/messag
 import { ApplicationFailureInfo, Failure } from "../../protocol/generated/temporal/api/failure/v1/message.ts";
 import { createLeases, type Lease, type LeaseEnd } from "../leases.ts";
 import { openCore, openTestStore, type TestCore, turn } from "../service.test-kit.ts";
+import { createTaskTokens } from "../task-token.ts";
 import type { Job } from "./job.ts";
 import type { JobState } from "./job-record.ts";
 import type { WantedJob } from "./jobs.ts";
@@ -350,7 +351,7 @@ describe("leases", () => {
 
   test("wait only as many at one time as may", async () => {
     const { services } = core;
-    const leases = createLeases({ namespaces: { byId: () => undefined }, services, waitingMax: 1 });
+    const leases = createLeases({ namespaces: { byId: () => undefined }, services, tokens: createTaskTokens(null), waitingMax: 1 });
     const leaving = new AbortController();
     const asked = { taskQueue: "job.none", wait: minuteMs, signal: leaving.signal };
     const first = leases.take(worker, asked);

@@ -30,7 +30,9 @@ type Run = {
 };
 type Timeline = readonly object[];
 
-test(`a run goes on after a kill between any two of its commits (HOLDFAST_CRASH_SEED=${seed})`, { timeout: 60_000 * (1 + killsEachMax) }, async () => {
+test(`a run goes on after a kill between any two of its commits (HOLDFAST_CRASH_SEED=${seed})`, {
+  timeout: 60_000 * (1 + killsEachMax),
+}, async () => {
   const folder = mkdtempSync(join(tmpdir(), "holdfast-steps-crash-"));
   onTestFailed(() => {
     process.stderr.write(`crash: the database and the log are in ${folder}\n`);

@@ -88,6 +88,12 @@ export function refusedTo({ principal, authority }: Session, access: RouteAccess
   return denied(`${access.permissions[0]} is needed in tenant ${tenant}`);
 }
 
+/** The members of the answer that whoever asks may not see. */
+export function hiddenFrom({ principal, authority }: Session, access: RouteAccess, tenant: string): readonly string[] {
+  if (principal === null || access.to !== "tenant" || access.payloads === undefined) return [];
+  return authority.allows("payloads.read", tenant) ? [] : access.payloads;
+}
+
 export function refusedQueue({ principal, authority }: Session, access: RouteAccess, body: unknown): Problem | null {
   if (principal === null || access.to !== "tenant" || access.taskQueue === undefined) return null;
   const queue = access.taskQueue(body);

@@ -5,7 +5,9 @@ import { StoreError } from "../../store/store.ts";
 import type { Log } from "../../telemetry/log.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
 import { documentedRoutes } from "./document-routes.ts";
+import { withoutPayloads } from "./hidden-payloads.ts";
 import { addHooks, type RestOptions } from "./hooks.ts";
+import { hiddenFrom } from "./identify.ts";
 import { isNestedTooDeeply, nestingMax } from "./nesting.ts";
 import { badRequest, notJson, type Problem, problemBody, problemType } from "./problem.ts";
 import type { Answer, RestServices, Route } from "./route.ts";
@@ -13,6 +15,7 @@ import { type RouteAccess, routeAccess } from "./route-access.ts";
 import { type RouteName, routes } from "./routes.ts";
 import { sendEvents } from "./server-sent-events.ts";
 import { createStreamSockets, type StreamSockets } from "./stream-socket.ts";
+import { tenantOf } from "./tenant.ts";
 
 /** Everything under `/api/`, for a server that hands its requests over. */
 export type RestApi = StreamSockets & {
@@ -84,7 +87,9 @@ export async function createRestApi({
         );
         const signal = leaving(reply);
         const answered = await answer({ headers, params, query, body, text: bodies.get(request) ?? "", signal }, services);
-        return answered.ok ? send(reply, success, answered.value, log) : sendProblem(reply, answered.error);
+        if (!answered.ok) return sendProblem(reply, answered.error);
+        const hidden = hiddenFrom(sessions.of(request), accessOf(request), tenantOf(headers));
+        return send(reply, success, hidden.length === 0 ? answered.value : withoutPayloadsIn(answered.value, hidden), log);
       },
     });
   }
@@ -95,6 +100,9 @@ export async function createRestApi({
 
 /** What describes the API, and paths that lead nowhere. */
 const publicAccess: RouteAccess = { to: "public" };
+
+const withoutPayloadsIn = (answer: Answer, names: readonly string[]): Answer =>
+  "json" in answer ? { ...answer, json: withoutPayloads(answer.json, names) } : answer;
 
 /** Aborts when the connection is closed, at the latest after the answer. */
 function leaving({ raw }: FastifyReply): AbortSignal {

@@ -16,6 +16,8 @@ export type RouteAccess =
       readonly permissions: readonly Permission[];
       /** Of a request for a task: the task queue that its body names, since some principals are kept to a few. */
       readonly taskQueue?: (body: unknown) => string;
+      /** Members of the answer that hold payloads: they are hidden from who may not read those. */
+      readonly payloads?: readonly string[];
     };
 
 const inTenant = (...permissions: readonly Permission[]): RouteAccess => ({ to: "tenant", permissions });
@@ -27,11 +29,13 @@ const queueIn = (body: unknown): string => {
   return read.success ? (read.data.task_queue ?? read.data.topic ?? "") : "";
 };
 
+const runPayloads = ["input", "context", "output", "item", "config"] as const;
+
 /** Every route has its row, or this does not compile. */
 export const routeAccess: { readonly [R in RouteName]: RouteAccess } = {
   submitJob: inTenant("jobs.write"),
   listJobs: inTenant("jobs.read"),
-  getJob: inTenant("jobs.read"),
+  getJob: { to: "tenant", permissions: ["jobs.read"], payloads: ["context", "result", "error_details"] },
   listJobDecisions: inTenant("jobs.read"),
   cancelJob: inTenant("jobs.write"),
   remediateJob: inTenant("jobs.write"),
@@ -42,7 +46,7 @@ export const routeAccess: { readonly [R in RouteName]: RouteAccess } = {
   getDeadLetter: inTenant("jobs.read"),
   retryDeadLetter: inTenant("jobs.write"),
   deleteDeadLetter: inTenant("jobs.write"),
-  leaseTask: { to: "tenant", permissions: ["tasks.work"], taskQueue: queueIn },
+  leaseTask: { to: "tenant", permissions: ["tasks.work"], taskQueue: queueIn, payloads: ["input", "headers", "heartbeat_details"] },
   /** A lease is the proof that the task was given to whoever answers it. */
   heartbeatLease: inTenant("tasks.work"),
   completeLease: inTenant("tasks.work"),
@@ -56,18 +60,18 @@ export const routeAccess: { readonly [R in RouteName]: RouteAccess } = {
   saveWorkflow: inTenant("workflows.write"),
   getWorkflow: inTenant("workflows.read"),
   deleteWorkflow: inTenant("workflows.delete"),
-  dryRunWorkflow: inTenant("workflows.write"),
-  startRun: inTenant("workflows.write"),
+  dryRunWorkflow: { to: "tenant", permissions: ["workflows.write"], payloads: runPayloads },
+  startRun: { to: "tenant", permissions: ["workflows.write"], payloads: runPayloads },
   listRunsOfWorkflow: inTenant("workflows.read"),
   cancelRunOfWorkflow: inTenant("workflows.write"),
   listRuns: inTenant("workflows.read"),
-  getRun: inTenant("workflows.read"),
-  getRunTimeline: inTenant("workflows.read"),
+  getRun: { to: "tenant", permissions: ["workflows.read"], payloads: runPayloads },
+  getRunTimeline: { to: "tenant", permissions: ["workflows.read"], payloads: ["data"] },
   cancelRun: inTenant("workflows.write"),
   terminateRun: inTenant("workflows.write"),
   signalRun: inTenant("workflows.write"),
-  queryRun: inTenant("workflows.read"),
-  rerunRun: inTenant("workflows.write"),
+  queryRun: { to: "tenant", permissions: ["workflows.read"], payloads: ["result"] },
+  rerunRun: { to: "tenant", permissions: ["workflows.write"], payloads: runPayloads },
   deleteRun: inTenant("workflows.delete"),
   getTrace: inTenant("workflows.read"),
   streamEvents: inTenant("workflows.read"),

@@ -113,6 +113,7 @@ async function start(config: Config): Promise<Holdfast> {
     await store.close();
   };
   try {
+    const { grpcReceiveBytes, openPolls, pollsPerPrincipal, pollsPerNamespace, callsPerPrincipal, connectionsPerAddress } = config.limits;
     const temporal = await startTemporalEdge({
       services: core.services,
       access: { authenticate: (call) => core.access.authenticate(credentialsOf(call)), lookup: core.access.lookup },
@@ -120,16 +121,35 @@ async function start(config: Config): Promise<Holdfast> {
       port: config.port,
       log,
       metrics,
-      limits: { receiveBytesMax: config.limits.grpcReceiveBytes, openPollsMax: config.limits.openPolls },
+      limits: {
+        receiveBytesMax: grpcReceiveBytes,
+        openPollsMax: openPolls,
+        pollsPerPrincipalMax: pollsPerPrincipal,
+        pollsPerNamespaceMax: pollsPerNamespace,
+        callsPerPrincipalMax: callsPerPrincipal,
+        connectionsPerAddressMax: connectionsPerAddress,
+      },
       ...(skipping === null ? {} : { testService: createTestServices(skipping) }),
       tls: tls.value,
     });
+    const { headersTimeout, requestTimeout } = config.api;
     const api = async () =>
       (await import("./edge/rest/rest.ts")).createRestApi({ services: core, options: config.api, metrics, log: log.child("api") });
     const http =
       config.httpPort === null
         ? null
-        : await startHttpEdge({ host: config.ip, port: config.httpPort, ready: () => ready, metrics, api, log, tls: tls.value });
+        : await startHttpEdge({
+            host: config.ip,
+            port: config.httpPort,
+            ready: () => ready,
+            metrics,
+            api,
+            log,
+            refuseMetrics: async (request) => (await import("./edge/rest/metrics-access.ts")).refuseMetrics(request, core.access),
+            limits: { headersTimeout, requestTimeout, connectionsPerAddressMax: connectionsPerAddress },
+            refused: (limit) => metrics.refusedByLimit.add(1, "http", limit),
+            tls: tls.value,
+          });
     ready = true;
     log.info("server started", { address: temporal.address, httpAddress: http?.address ?? null, db: config.db });
     return {

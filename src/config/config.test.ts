@@ -111,7 +111,7 @@ describe("what is wrong is said with its source, key and expectation", () => {
       { searchAttributes: { Total: "Money" } },
       '--searchAttributes-Total: expected one of Text, Keyword, Int, Double, Bool, Datetime, KeywordList, not "Money"',
     ],
-    [{ notify: { channels: { ops: "ftp://x" } } }, '--notify-channels-ops: expected an http or https URL, not "ftp://x"'],
+    [{ notify: { channels: { ops: "ftp://x" } } }, "--notify-channels-ops: expected an http or https URL"],
     [{ notify: { allowPrivate: [1] } }, "--notify-allowPrivate: expected true, false or a list of hosts, not [1]"],
     [{ approvals: { notify: "ops" } }, "--approvals-notify: `ops` is not one of `notify.channels` (none)"],
     [{ notify: { chanels: {} } }, "--notify-chanels: unknown key, did you mean `channels`?"],
@@ -204,7 +204,12 @@ test("the printed configuration hides where channels lead, and the signing key",
 });
 
 test("the printed configuration hides the secrets of endpoints", () => {
-  const endpoint = { taskQueues: "job.a", url: "https://e.example.com/t0ken", secret: "whsec_s3cret", headers: { authorization: "s3cret" } };
+  const endpoint = {
+    taskQueues: "job.a",
+    url: "https://e.example.com/t0ken",
+    secret: "whsec_s3cret",
+    headers: { authorization: "s3cret" },
+  };
   const lines = printable(resolved(flags({ push: { endpoints: { e: endpoint } } })));
   expect(lines).toContain('"secret":"***"');
   expect(lines).toContain('"url":"https://e.example.com/***","headers":["authorization"]');

@@ -6,7 +6,7 @@ import { type DurationMs, dayMs, hourMs, secondMs } from "../base/time.ts";
 import { defaultLimits, type Limits } from "../execution/limits.ts";
 import { type AuthConfig, authProblems, authSchema, defaultAuth } from "./auth.ts";
 import { defaultEncryption, type EncryptionConfig, encryptionProblems, encryptionSchema } from "./encryption.ts";
-import { boolean, duration, filledText, hosts, oneOf, setting, text } from "./setting.ts";
+import { boolean, duration, filledText, hosts, oneOf, secretSetting, setting, text } from "./setting.ts";
 import { defaultTls, type TlsConfig, tlsProblems, tlsSchema } from "./tls.ts";
 
 /** Everything that can be set about a server. `docs/configuration.md` explains each key. */
@@ -72,6 +72,13 @@ export type EdgeLimits = {
   readonly grpcReceiveBytes: number;
   /** Polls that may wait at one time, all queues together. */
   readonly openPolls: number;
+  /** Of them, those of one principal, and those of one namespace. */
+  readonly pollsPerPrincipal: number;
+  readonly pollsPerNamespace: number;
+  /** Other gRPC calls of one principal that are under way at one time. */
+  readonly callsPerPrincipal: number;
+  /** Open connections from one address to one port. */
+  readonly connectionsPerAddress: number;
 };
 
 /** Where the activity `holdfast.notify` may send, and how. */
@@ -94,6 +101,12 @@ export type ApiConfig = {
   readonly requestsPerSecond: number | null;
   /** At once. */
   readonly requestBurst: number;
+  /** Requests of one principal, streams among them, that are under way at one time; null is without limit. */
+  readonly concurrentRequests: number | null;
+  /** Until the last header of a request has come. */
+  readonly headersTimeout: DurationMs;
+  /** Until the last byte of a request has come. */
+  readonly requestTimeout: DurationMs;
 };
 
 /** Where the activity `holdfast.http` may reach. */
@@ -173,7 +186,14 @@ export const defaultConfig: Config = {
   reconcile: { interval: 15 * secondMs },
   approvals: { notify: null },
   notify: { channels: {}, signingKey: null, allowPrivate: false, timeout: 10 * secondMs },
-  api: { allowedHosts: [], requestsPerSecond: 2_000, requestBurst: 4_000 },
+  api: {
+    allowedHosts: [],
+    requestsPerSecond: 2_000,
+    requestBurst: 4_000,
+    concurrentRequests: 1_000,
+    headersTimeout: 10 * secondMs,
+    requestTimeout: 60 * secondMs,
+  },
   http: { allowPrivate: false, timeout: 30 * secondMs },
   artifacts: {
     bytesMax: 8 * 2 ** 20,
@@ -188,7 +208,15 @@ export const defaultConfig: Config = {
   tls: defaultTls,
   routes: {},
   log: { level: "info", format: "json" },
-  limits: { ...defaultLimits, grpcReceiveBytes: 4 * 2 ** 20, openPolls: 20_000 },
+  limits: {
+    ...defaultLimits,
+    grpcReceiveBytes: 4 * 2 ** 20,
+    openPolls: 20_000,
+    pollsPerPrincipal: 10_000,
+    pollsPerNamespace: 10_000,
+    callsPerPrincipal: 10_000,
+    connectionsPerAddress: 1_000,
+  },
   longPoll: { poll: 60 * secondMs, history: 20 * secondMs, update: 20 * secondMs },
   timeSkipping: false,
 };
@@ -247,12 +275,13 @@ const count = setting("a whole number above 0", parseCount);
 
 const countOrOff = setting("a whole number above 0, or `off`", (value) => (value === "off" || value === null ? null : parseCount(value)));
 
-const webhookUrl = setting("an http or https URL", (value) => {
+// Whoever knows the URL of a channel can write to it.
+const webhookUrl = secretSetting("an http or https URL", (value) => {
   const url = filledText(value);
   return url !== undefined && URL.canParse(url) && /^https?:$/.test(new URL(url).protocol) ? url : undefined;
 });
 const channelOrNull = setting("one of `notify.channels`", (value) => (value === null ? null : filledText(value)));
-const secretOrNull = setting("a text", (value) => (value === null ? null : filledText(value)));
+const secretOrNull = secretSetting("a text", (value) => (value === null ? null : filledText(value)));
 
 const schema = z.strictObject({
   db: text("the path of a database file, or `:memory:`"),
@@ -281,6 +310,9 @@ const schema = z.strictObject({
     allowedHosts: z.array(text("the name of a host"), { error: "expected a list of host names" }),
     requestsPerSecond: countOrOff,
     requestBurst: count,
+    concurrentRequests: countOrOff,
+    headersTimeout: duration,
+    requestTimeout: duration,
   }),
   http: z.strictObject({ allowPrivate: hosts, timeout: duration }),
   artifacts: z.strictObject({
@@ -298,8 +330,11 @@ const schema = z.strictObject({
         namespace: z._default(text("a namespace"), "default"),
         taskQueues: text("a task queue, or a pattern of their names"),
         url: webhookUrl,
-        secret: text("a secret"),
-        headers: z._default(z.record(z.string(), text("a text"), { error: "expected a mapping of names to texts" }), {}),
+        secret: secretSetting("a secret", filledText),
+        headers: z._default(
+          z.record(z.string(), secretSetting("a text", filledText), { error: "expected a mapping of names to texts" }),
+          {},
+        ),
         timeout: z._default(duration, 30 * secondMs),
         maxConcurrent: z._default(count, 10),
         enabled: z._default(boolean, true),
@@ -333,6 +368,10 @@ const schema = z.strictObject({
     activityFailureBytes: bytes,
     grpcReceiveBytes: bytes,
     openPolls: count,
+    pollsPerPrincipal: count,
+    pollsPerNamespace: count,
+    callsPerPrincipal: count,
+    connectionsPerAddress: count,
   }),
   longPoll: z.strictObject({ poll: duration, history: duration, update: duration }),
   timeSkipping: boolean,
@@ -409,7 +448,7 @@ const valueAt = (config: Config, path: readonly string[]): unknown =>
 function printedValue(path: readonly string[], value: unknown): string {
   const [group, key = ""] = path;
   if (path.join(".") === "db") return withoutPassword(String(value));
-  if ((group === "httpPort" || key === "requestsPerSecond") && value === null) return "off";
+  if ((group === "httpPort" || key === "requestsPerSecond" || key === "concurrentRequests") && value === null) return "off";
   if (path.join(".") === "push.endpoints") return printedEndpoints(value as PushConfig["endpoints"]);
   if (group === "notify") return printedNotify(key, value);
   if (key === "bootstrapToken" && value !== null) return "***";
@@ -417,6 +456,7 @@ function printedValue(path: readonly string[], value: unknown): string {
   if (path.join(".") === "encryption.dataKeyAge") return formatDuration(Number(value));
   if (typeof value === "number" && ["longPoll", "retention", "checkpoints", "reconcile", "http", "tls"].includes(group ?? ""))
     return formatDuration(value);
+  if (typeof value === "number" && group === "api" && /Timeout$/.test(key)) return formatDuration(value);
   if (typeof value === "number" && group === "artifacts") return /^retention/.test(key) ? formatDuration(value) : formatBytes(value);
   if (typeof value === "number" && group === "limits" && /Size|Bytes/.test(key)) return formatBytes(value);
   return typeof value === "string" ? value : JSON.stringify(value);

@@ -54,3 +54,14 @@ test.each([
   log.error("e");
   expect(lines.map((line) => (JSON.parse(line) as { msg: string }).msg)).toEqual(messages);
 });
+
+test.each([
+  ["a\nb", "a\\u000ab"],
+  ["a\r\u001b[2Jb", "a\\u000d\\u001b[2Jb"],
+  ["a\u0085\u2028b", "a\\u0085\\u2028b"],
+])("%j does not leave its line in pretty", (value, shown) => {
+  const { log, lines } = recorded({ level: "info", format: "pretty" });
+  log.info("run failed", { workflowId: value });
+  expect(lines[0]).toContain(`workflowId=${shown}\n`);
+  expect(lines[0]?.trimEnd()).not.toMatch(/\p{Cc}/u);
+});

@@ -52,14 +52,22 @@ function logOf(logger: pino.Logger): Log {
 /** `08:15:02.031 warn  matching: poll refused namespace=default`, and an error's stack below. */
 function prettyLine(json: string): string {
   const { time, level, area, msg, error, ...fields } = JSON.parse(json) as { [key: string]: unknown };
-  const pairs = Object.entries(fields).map(([name, value]) => ` ${name}=${typeof value === "string" ? value : JSON.stringify(value)}`);
+  const pairs = Object.entries(fields).map(
+    ([name, value]) => ` ${name}=${typeof value === "string" ? inLine(value) : JSON.stringify(value)}`,
+  );
   const where = area === undefined ? "" : `${area}: `;
   return `${String(time).slice(11, 23)} ${String(level).padEnd(5)} ${where}${msg}${pairs.join("")}\n${prettyError(error)}`;
 }
 
+/** Nobody's id begins a line of its own, or moves a terminal's cursor. */
+const inLine = (text: string): string => escapeControls(text, /[\p{Cc}\u2028\u2029]/gu);
+const inLines = (text: string): string => escapeControls(text, /[^\P{Cc}\n\t]/gu);
+const escapeControls = (text: string, controls: RegExp): string =>
+  text.replace(controls, (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, "0")}`);
+
 function prettyError(error: unknown): string {
-  if (typeof error !== "object" || error === null) return error === undefined ? "" : `  ${String(error)}\n`;
+  if (typeof error !== "object" || error === null) return error === undefined ? "" : `  ${inLine(String(error))}\n`;
   const { stack, message, cause } = error as { stack?: unknown; message?: unknown; cause?: unknown };
-  const own = String(stack ?? message).replace(/^/gm, "  ");
+  const own = inLines(String(stack ?? message)).replace(/^/gm, "  ");
   return cause === undefined ? `${own}\n` : `${own}\n  caused by:\n${prettyError(cause)}`;
 }

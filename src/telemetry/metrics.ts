@@ -41,6 +41,8 @@ export type Metrics = {
   readonly databaseBytes: Gauge;
   /** What is stored and is not what was encrypted there. */
   readonly storedBodiesRefused: Counter;
+  /** What a bound of a port turned away. `port` is `grpc` or `http`. */
+  readonly refusedByLimit: Counter<["port", "limit"]>;
   /** `port` is `grpc` or `http`. */
   readonly tlsFailures: Counter<["port", "cause"]>;
   /** `outcome` is `loaded`, or `refused` where the former certificate stays. */
@@ -107,6 +109,7 @@ export function createMetrics(): Metrics {
     reconcilerFindings: counter("holdfast_reconciler_findings_total", "What should have moved and had not.", ["kind", "outcome"]),
     databaseBytes: gauge("holdfast_database_bytes", "Size of the database on disk.", []),
     storedBodiesRefused: counter("holdfast_stored_bodies_refused_total", "Stored bodies that are not what was encrypted there.", []),
+    refusedByLimit: counter("holdfast_refused_by_limit_total", "What a bound of a port turned away.", ["port", "limit"]),
     tlsFailures: counter("holdfast_tls_failures_total", "Connections that failed before they were secure.", ["port", "cause"]),
     tlsReloads: counter("holdfast_tls_reloads_total", "New certificates that were found.", ["outcome"]),
     tlsCertificateExpiry: gauge("holdfast_tls_certificate_expiry_seconds", "When the certificate ends, seconds since the epoch.", []),

@@ -47,8 +47,4 @@ test("every answer says how many may follow, is refused when there were too many
   expect(third.headers.get("retry-after")).toBe("10");
   expect(await third.json()).toMatchObject({ code: "rate-limited" });
   expect((await fetch(`${api.url}/api/v1/approvals`, { headers: { "x-principal-id": "bob" } })).status).toBe(200);
-  for (const { headers } of [first, third]) {
-    expect(headers.get("x-content-type-options")).toBe("nosniff");
-    expect(headers.get("content-security-policy")).toContain("default-src 'none'");
-  }
 });

@@ -5,7 +5,7 @@ import type { Problem, ProblemCodes } from "./problem.ts";
 // A page in somebody's browser must not reach a server that only they can reach. It can make a name of its own point here (DNS rebinding), which
 // shows in `Host`, and it can write to a foreign address without seeing the answer, which shows in `Origin`.
 
-export const guardCodes: ProblemCodes = { "host-not-allowed": 421, "origin-not-allowed": 403 };
+export const guardCodes: ProblemCodes = { "host-not-allowed": 421, "origin-not-allowed": 403, "repeated-header": 400 };
 
 /** Why the request is not for this server, or not from where it may come; null when it is. */
 export function refusedByGuard(headers: IncomingHttpHeaders, allowedHosts: readonly string[]): Problem | null {
@@ -27,11 +27,28 @@ function isAllowedHost(hostAndPort: string, allowed: readonly string[]): boolean
   return allowed.some((name) => name === "*" || (host !== "" && name.toLowerCase() === host));
 }
 
-/** For every answer: it is data, is not to be guessed at, and is nobody's frame. */
-export const securityHeaders: { readonly [name: string]: string } = {
-  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
-  "cross-origin-resource-policy": "same-origin",
-  "referrer-policy": "no-referrer",
-  "x-content-type-options": "nosniff",
-  "x-frame-options": "DENY",
-};
+/** Said twice, each of these could be read in two ways by two readers, such as a proxy and this server. */
+const single: ReadonlySet<string> = new Set([
+  "authorization",
+  "content-type",
+  "host",
+  "idempotency-key",
+  "origin",
+  "x-api-key",
+  "x-principal-id",
+  "x-principal-kind",
+  "x-principal-role",
+  "x-tenant-id",
+]);
+
+/** Why headers cannot be understood; null when they can. `rawHeaders` are names and values in turn. */
+export function refusedByHeaders(rawHeaders: readonly string[]): Problem | null {
+  const seen = new Set<string>();
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = (rawHeaders[at] ?? "").toLowerCase();
+    if (!single.has(name)) continue;
+    if (seen.has(name)) return { status: 400, code: "repeated-header", detail: `the header \`${name}\` is there more than once` };
+    seen.add(name);
+  }
+  return null;
+}

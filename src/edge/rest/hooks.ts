@@ -2,9 +2,10 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { ok } from "../../base/result.ts";
 import { secondMs } from "../../base/time.ts";
 import type { Access } from "../../service/access/access.ts";
+import { type Concurrency, callerOf as underWayOf } from "../../service/access/concurrency.ts";
 import { openSession, type Session } from "../../service/access/session.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
-import { refusedByGuard, securityHeaders } from "./guard.ts";
+import { refusedByGuard, refusedByHeaders } from "./guard.ts";
 import { headerOf } from "./header.ts";
 import { claimTenant, identify, overwriteClaims, refusedQueue, refusedTo } from "./identify.ts";
 import type { Problem } from "./problem.ts";
@@ -19,7 +20,16 @@ export type RestOptions = {
   readonly requestsPerSecond: number | null;
   /** At once. */
   readonly requestBurst: number;
+  /** Of one principal, under way at one time; null is without limit. */
+  readonly concurrentRequests: number | null;
 };
+
+export const tooManyUnderWay = (max: number | null): Problem => ({
+  status: 429,
+  code: "too-many-requests-under-way",
+  detail: `${max} requests of this principal are under way: wait until one of them is answered`,
+  retryAfterSeconds: 1,
+});
 
 /** Whoever says no name is known by the address. */
 const callerOf = ({ headers, ip }: FastifyRequest): string =>
@@ -32,17 +42,19 @@ export type Sessions = { of(request: FastifyRequest): Session };
 export function addHooks(
   app: FastifyInstance,
   {
-    options: { allowedHosts, requestsPerSecond, requestBurst },
+    options: { allowedHosts, requestsPerSecond, requestBurst, concurrentRequests },
+    concurrency,
     access,
     accessOf,
     metrics,
     sendProblem,
   }: {
     readonly options: RestOptions;
+    readonly concurrency: Concurrency;
     readonly access: Pick<Access, "authenticate">;
     /** Who may ask what the request asks for. */
     readonly accessOf: (request: FastifyRequest) => RouteAccess;
-    readonly metrics: Pick<Metrics, "httpRequests" | "httpRequestSeconds">;
+    readonly metrics: Pick<Metrics, "httpRequests" | "httpRequestSeconds" | "refusedByLimit">;
     readonly sendProblem: (reply: FastifyReply, problem: Problem) => FastifyReply;
   },
 ): Sessions {
@@ -54,8 +66,7 @@ export function addHooks(
   const sessions = new WeakMap<FastifyRequest, Session>();
 
   app.addHook("onRequest", async (request, reply) => {
-    reply.headers(securityHeaders);
-    const refused = refusedByGuard(request.headers, allowedHosts);
+    const refused = refusedByHeaders(request.raw.rawHeaders) ?? refusedByGuard(request.headers, allowedHosts);
     if (refused !== null) return sendProblem(reply, refused);
     const asked = accessOf(request);
     const proved = asked.to === "public" ? ok(openSession) : await identify(request.raw, access);
@@ -65,11 +76,18 @@ export function addHooks(
     overwriteClaims(request.headers, proved.value);
     const forbidden = refusedTo(proved.value, asked, tenantOf(request.headers));
     if (forbidden !== null) return sendProblem(reply, forbidden);
+    const leave = concurrency.enter(underWayOf(proved.value, request.ip));
+    if (leave === null) {
+      metrics.refusedByLimit.add(1, "http", "concurrency");
+      return sendProblem(reply, tooManyUnderWay(concurrentRequests));
+    }
+    reply.raw.once("close", leave);
     if (rate === null) return;
     const { allowed, remaining, resetSeconds, retrySeconds } = rate.take(callerOf(request));
     // Source: draft-ietf-httpapi-ratelimit-headers-06.
     reply.headers({ "ratelimit-limit": requestBurst, "ratelimit-remaining": remaining, "ratelimit-reset": resetSeconds });
     if (allowed) return;
+    metrics.refusedByLimit.add(1, "http", "rate");
     const detail = `more than ${requestsPerSecond} requests a second: try again after ${retrySeconds} s`;
     return sendProblem(reply.header("retry-after", retrySeconds), { status: 429, code: "rate-limited", detail });
   });

@@ -1,7 +1,7 @@
 import { secondMs } from "../../base/time.ts";
 import type { ProblemCodes } from "./problem.ts";
 
-export const rateLimitCodes: ProblemCodes = { "rate-limited": 429 };
+export const rateLimitCodes: ProblemCodes = { "rate-limited": 429, "too-many-requests-under-way": 429 };
 
 export type Taken = {
   readonly allowed: boolean;

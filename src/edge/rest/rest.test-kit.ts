@@ -33,7 +33,7 @@ export type Answered = {
 /** Tests look into answers without checking each step. */
 type Json = { readonly [key: string]: Json } & { readonly [index: number]: Json } & Iterable<Json>;
 
-const unlimitedRest: RestOptions = { allowedHosts: [], requestsPerSecond: null, requestBurst: 1 };
+const unlimitedRest: RestOptions = { allowedHosts: [], requestsPerSecond: null, requestBurst: 1, concurrentRequests: null };
 
 /** Over the namespaces `default` and `other`; with a policy that nobody published, or none. */
 export async function openApi(

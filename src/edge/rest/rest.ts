@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import { type FastifyReply, type FastifyRequest, fastify } from "fastify";
+import { createConcurrency } from "../../service/access/concurrency.ts";
 import { StoreError } from "../../store/store.ts";
 import type { Log } from "../../telemetry/log.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
@@ -47,7 +48,8 @@ export async function createRestApi({
   const accessByPath = new Map<string, RouteAccess>();
   const accessOf = ({ method, routeOptions }: FastifyRequest): RouteAccess =>
     accessByPath.get(`${method} ${routeOptions.url ?? ""}`) ?? publicAccess;
-  const sessions = addHooks(app, { options, access: services.access, accessOf, metrics, sendProblem });
+  const concurrency = createConcurrency(options.concurrentRequests);
+  const sessions = addHooks(app, { options, concurrency, access: services.access, accessOf, metrics, sendProblem });
   const parseJson = app.getDefaultJsonParser("error", "error");
   app.removeAllContentTypeParsers();
   const bodies = new WeakMap<FastifyRequest, string>();
@@ -95,7 +97,7 @@ export async function createRestApi({
   }
   for (const [name, { method, path }] of Object.entries(routes)) accessByPath.set(`${method} ${path}`, routeAccess[name as RouteName]);
   await app.ready();
-  return { handle: app.routing, upgrade: createStreamSockets(services, options.allowedHosts).upgrade };
+  return { handle: app.routing, upgrade: createStreamSockets({ ...services, concurrency, metrics }, options).upgrade };
 }
 
 /** What describes the API, and paths that lead nowhere. */

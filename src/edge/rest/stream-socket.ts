@@ -5,9 +5,12 @@ import { type WebSocket, WebSocketServer } from "ws";
 import { err, ok, type Result } from "../../base/result.ts";
 import { type DurationMs, secondMs } from "../../base/time.ts";
 import type { Access } from "../../service/access/access.ts";
+import { type Concurrency, callerOf } from "../../service/access/concurrency.ts";
 import type { Session } from "../../service/access/session.ts";
 import type { Stream } from "../../service/stream.ts";
-import { refusedByGuard } from "./guard.ts";
+import type { Metrics } from "../../telemetry/metrics.ts";
+import { refusedByGuard, refusedByHeaders } from "./guard.ts";
+import { type RestOptions, tooManyUnderWay } from "./hooks.ts";
 import { claimTenant, identify, keyProtocol, overwriteClaims, refusedTo } from "./identify.ts";
 import { badRequest, type Problem, problemBody, problemType } from "./problem.ts";
 import { routeAccess } from "./route-access.ts";
@@ -26,20 +29,30 @@ const unavailable: Problem = { status: 503, code: "unavailable", detail: "who as
 /** Policy violation. Source: RFC 6455, section 7.4.1. */
 const credentialsEnded = 1008;
 
-type Watching = { readonly subscription: Subscription; readonly session: Session };
+type Watching = { readonly subscription: Subscription; readonly session: Session; readonly leave: () => void };
 
 /** `GET /api/v1/stream` over a WebSocket: each event is one text frame of JSON. */
 export function createStreamSockets(
-  { stream, access }: { readonly stream: Stream; readonly access: Pick<Access, "authenticate"> },
-  allowedHosts: readonly string[],
+  {
+    stream,
+    access,
+    concurrency,
+    metrics,
+  }: {
+    readonly stream: Stream;
+    readonly access: Pick<Access, "authenticate">;
+    readonly concurrency: Concurrency;
+    readonly metrics: Pick<Metrics, "refusedByLimit">;
+  },
+  { allowedHosts, concurrentRequests }: Pick<RestOptions, "allowedHosts" | "concurrentRequests">,
 ): StreamSockets {
   const handleProtocols = (offered: ReadonlySet<string>): string | false =>
     [...offered].some((one) => one.startsWith(keyProtocol)) ? keyProtocol : ([...offered][0] ?? false);
   const server = new WebSocketServer({ noServer: true, maxPayload: receivedBytesMax, handleProtocols });
 
   async function subscribe(request: IncomingMessage): Promise<Result<Watching, Problem>> {
-    const { headers, url = "/" } = request;
-    const refused = refusedByGuard(headers, allowedHosts);
+    const { headers, rawHeaders, url = "/" } = request;
+    const refused = refusedByHeaders(rawHeaders) ?? refusedByGuard(headers, allowedHosts);
     if (refused !== null) return err(refused);
     const [path, search = ""] = url.split("?", 2);
     if (path !== "/api/v1/stream") return err({ status: 404, code: "no-such-endpoint", detail: "there is no WebSocket here" });
@@ -51,8 +64,15 @@ export function createStreamSockets(
     overwriteClaims(headers, proved.value);
     const forbidden = refusedTo(proved.value, routeAccess.streamEvents, tenantOf(headers));
     if (forbidden !== null) return err(forbidden);
+    const leave = concurrency.enter(callerOf(proved.value, request.socket.remoteAddress ?? ""));
+    if (leave === null) {
+      metrics.refusedByLimit.add(1, "http", "concurrency");
+      return err(tooManyUnderWay(concurrentRequests));
+    }
     const watched = watch(headers, query.data, stream);
-    return watched.ok ? ok({ subscription: watched.value, session: proved.value }) : watched;
+    if (watched.ok) return ok({ subscription: watched.value, session: proved.value, leave });
+    leave();
+    return watched;
   }
 
   return {
@@ -60,9 +80,13 @@ export function createStreamSockets(
       socket.on("error", () => {});
       const subscribed = await subscribe(request).catch(() => err(unavailable));
       if (!subscribed.ok) return refuse(socket, subscribed.error);
-      const { subscription, session } = subscribed.value;
-      socket.once("close", () => subscription.stop());
-      if (socket.destroyed) return subscription.stop();
+      const { subscription, session, leave } = subscribed.value;
+      const stop = (): void => {
+        subscription.stop();
+        leave();
+      };
+      socket.once("close", stop);
+      if (socket.destroyed) return stop();
       server.handleUpgrade(request, socket, head, (client) => {
         // Who may not watch any more does not.
         const stopListening = session.onEnd(() => client.close(credentialsEnded, "the credentials hold no more"));

@@ -33,7 +33,7 @@ export function healthHandlers(services: readonly string[], traffic: Traffic): R
   };
   const checkPath = `/${healthService}/Check`;
   return new Map<string, Handler>([
-    [checkPath, unary(rpc("Check", healthCheck.bind(check, permitsAnybody), { ...traffic, authenticate: nobody }))],
+    [checkPath, unary(rpc("Check", healthCheck.bind(check, permitsAnybody), { ...traffic, authenticate: nobody }, traffic.callsOf))],
     [`/${healthService}/Watch`, watching(statusNow)],
   ]);
 }

@@ -3,7 +3,10 @@ import { err, type Result } from "../../base/result.ts";
 import { secondMs } from "../../base/time.ts";
 import { ResourceExhaustedCause, ResourceExhaustedScope } from "../../protocol/generated/temporal/api/enums/v1/failed_cause.ts";
 import type { Refusal } from "../../protocol/refusal.ts";
+import type { AccessLookup } from "../../service/access/access.ts";
 import type { Authenticated, AuthenticationRefusal } from "../../service/access/authenticator.ts";
+import { type Concurrency, callerOf, createConcurrency } from "../../service/access/concurrency.ts";
+import type { Caller } from "../../service/services.ts";
 import { StoreError } from "../../store/store.ts";
 import type { Log } from "../../telemetry/log.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
@@ -12,31 +15,76 @@ import type { Call } from "./grpc/call.ts";
 import { Code, codeName } from "./grpc/code.ts";
 import { type Status, status } from "./grpc/status.ts";
 import type { Answer } from "./grpc/unary.ts";
-import type { Serve } from "./method.ts";
+import type { Permits, Serve } from "./method.ts";
+import type { RpcAccess } from "./rpc-access.ts";
 import { statusOf } from "./status.ts";
 
 /** Proves who makes a call. */
 export type Authenticate = (call: Call) => Authenticated | Promise<Authenticated>;
 
-/** What all RPCs of one edge share. */
-export type Traffic = {
+type Shared = {
   readonly authenticate: Authenticate;
   readonly log: Log;
-  readonly metrics: Pick<Metrics, "rpcs" | "rpcSeconds">;
+  readonly metrics: Pick<Metrics, "rpcs" | "rpcSeconds" | "refusedByLimit">;
+};
+
+export type CallLimits = {
+  readonly openPollsMax: number;
+  readonly pollsPerPrincipalMax: number;
+  readonly pollsPerNamespaceMax: number;
+  readonly callsPerPrincipalMax: number;
+};
+
+/** What all RPCs of one edge share. */
+export type Traffic = Shared & {
   readonly openPollsMax: number;
   openPolls: number;
   draining: boolean;
+  readonly pollsOf: Room;
+  readonly callsOf: Room;
+  readonly pollsIn: Room;
+  /** Of a poll that is under way: how to give back its room in its namespace. */
+  readonly leaving: WeakMap<Caller, () => void>;
 };
 
+/** How much one caller, or one namespace, may have under way. */
+type Room = Concurrency & { readonly limit: string; readonly refusal: Refusal };
+
+export const createTraffic = (
+  shared: Shared,
+  { openPollsMax, pollsPerPrincipalMax, pollsPerNamespaceMax, callsPerPrincipalMax }: CallLimits,
+): Traffic => ({
+  ...shared,
+  openPollsMax,
+  openPolls: 0,
+  draining: false,
+  pollsOf: room("polls-per-principal", pollsPerPrincipalMax, "concurrent polls of one principal"),
+  callsOf: room("calls-per-principal", callsPerPrincipalMax, "concurrent calls of one principal"),
+  pollsIn: room("polls-per-namespace", pollsPerNamespaceMax, "concurrent polls of one namespace", ResourceExhaustedScope.NAMESPACE),
+  leaving: new WeakMap(),
+});
+
+const room = (limit: string, max: number, what: string, scope: ResourceExhaustedScope = ResourceExhaustedScope.SYSTEM): Room => ({
+  ...createConcurrency(max),
+  limit,
+  refusal: tooMany(what, max, scope),
+});
+
 /** Answers the calls of one RPC, and counts them: with its response or one status, whatever the use case does. */
-export function rpc(name: string, serve: Serve, { authenticate, log, metrics }: Pick<Traffic, "authenticate" | "log" | "metrics">): Answer {
+export function rpc(name: string, serve: Serve, { authenticate, log, metrics }: Shared, { enter, limit, refusal }: Room): Answer {
   const attempt = async (message: Uint8Array, call: Call): Promise<Result<Uint8Array, Status>> => {
     let stopListening = (): void => {};
+    let leave: (() => void) | null = null;
     try {
       const asked = authenticate(call);
       const proved = asked instanceof Promise ? await asked : asked;
       if (!proved.ok) return err(statusOf(refusalOf(proved.error)));
       const session = proved.value;
+      leave = enter(callerOf(session, call.peer.address));
+      if (leave === null) {
+        metrics.refusedByLimit.add(1, "grpc", limit);
+        return err(statusOf(refusal));
+      }
       // A call that waits ends with the credential of whoever waits.
       stopListening = session.onEnd(() => call.cut(ended));
       const answer = await serve(message, new GrpcCaller(call, session));
@@ -45,6 +93,7 @@ export function rpc(name: string, serve: Serve, { authenticate, log, metrics }: 
       return err(statusOfThrown(name, thrown, log));
     } finally {
       stopListening();
+      leave?.();
     }
   };
   return async (message, call) => {
@@ -60,13 +109,37 @@ export function rpc(name: string, serve: Serve, { authenticate, log, metrics }: 
 export function polling(serve: Serve, traffic: Traffic): Serve {
   return async (request, caller) => {
     if (traffic.draining) return err(shuttingDown);
-    if (traffic.openPolls >= traffic.openPollsMax) return err(tooManyPolls(traffic.openPollsMax));
+    if (traffic.openPolls >= traffic.openPollsMax) {
+      traffic.metrics.refusedByLimit.add(1, "grpc", "polls");
+      return err(tooMany("concurrent polls", traffic.openPollsMax, ResourceExhaustedScope.SYSTEM));
+    }
     traffic.openPolls++;
     try {
       return await serve(request, caller);
     } finally {
       traffic.openPolls--;
+      traffic.leaving.get(caller)?.();
     }
+  };
+}
+
+/** Bounds the polls of each namespace as well, once it is known that the caller may poll there. */
+export function permitsPoll<Request>(
+  may: Permits<Request>,
+  access: RpcAccess<Request>,
+  lookup: AccessLookup,
+  { pollsIn, leaving, metrics }: Pick<Traffic, "pollsIn" | "leaving" | "metrics">,
+): Permits<Request> {
+  return async (request, caller) => {
+    const permitted = await may(request, caller);
+    if (!permitted.ok || access.to !== "namespace") return permitted;
+    const leave = pollsIn.enter(access.namespace(request, lookup) ?? "");
+    if (leave === null) {
+      metrics.refusedByLimit.add(1, "grpc", pollsIn.limit);
+      return err(pollsIn.refusal);
+    }
+    leaving.set(caller, leave);
+    return permitted;
   };
 }
 
@@ -92,11 +165,11 @@ function refusalOf(refusal: AuthenticationRefusal): Refusal {
 
 const shuttingDown: Refusal = { kind: "unavailable", message: "server is shutting down" };
 
-const tooManyPolls = (openPollsMax: number): Refusal => ({
+const tooMany = (what: string, max: number, scope: ResourceExhaustedScope): Refusal => ({
   kind: "resource-exhausted",
-  message: `limit on concurrent polls has been reached (${openPollsMax})`,
+  message: `limit on ${what} has been reached (${max})`,
   cause: ResourceExhaustedCause.CONCURRENT_LIMIT,
-  scope: ResourceExhaustedScope.SYSTEM,
+  scope,
 });
 
 /** The caller gets a safe sentence and an id; the log gets the whole chain of causes under that id. */

@@ -1,5 +1,5 @@
 import { err, ok } from "../../base/result.ts";
-import { secondMs } from "../../base/time.ts";
+import { minuteMs, secondMs } from "../../base/time.ts";
 import type { AccessLookup } from "../../service/access/access.ts";
 import { openSession } from "../../service/access/session.ts";
 import type { Services } from "../../service/services.ts";
@@ -18,7 +18,7 @@ import { healthHandlers, healthService } from "./health.ts";
 import type { Method, RequestOf } from "./method.ts";
 import { type Methods, operatorServiceMethods, rpcName, workflowServiceMethods } from "./methods.ts";
 import { reflectionHandlers, reflectionServices } from "./reflection.ts";
-import { type Authenticate, polling, rpc, type Traffic } from "./rpc.ts";
+import { type Authenticate, createTraffic, permitsPoll, polling, rpc, type Traffic } from "./rpc.ts";
 import { type RpcAccess, type RpcAccessTable, rpcAccess, testServiceAccess } from "./rpc-access.ts";
 import { testServiceMethods } from "./test-service.ts";
 
@@ -30,7 +30,7 @@ export type TemporalEdgeOptions = {
   /** 0 for any free port. */
   readonly port: number;
   readonly log: Log;
-  readonly metrics: Pick<Metrics, "rpcs" | "rpcSeconds">;
+  readonly metrics: Pick<Metrics, "rpcs" | "rpcSeconds" | "refusedByLimit">;
   /** Given only by a test server, whose clock can skip time. */
   readonly testService?: TestServices;
   readonly limits?: Partial<TemporalEdgeLimits>;
@@ -46,6 +46,11 @@ export type TemporalEdgeOptions = {
 export type TemporalEdgeLimits = GrpcLimits & {
   /** Polls for tasks open at one time on all connections. */
   readonly openPollsMax: number;
+  /** Of them, those of one principal, and those of one namespace. */
+  readonly pollsPerPrincipalMax: number;
+  readonly pollsPerNamespaceMax: number;
+  /** Other calls of one principal that are under way at one time. */
+  readonly callsPerPrincipalMax: number;
 };
 
 export const defaultLimits: TemporalEdgeLimits = {
@@ -55,10 +60,18 @@ export const defaultLimits: TemporalEdgeLimits = {
   connectionsMax: 10_000,
   // A client that awaits the results of many workflows has a call open for each, on one connection.
   callsPerConnectionMax: 10_000,
+  connectionsPerAddressMax: 1_000,
   openPollsMax: 20_000,
+  pollsPerPrincipalMax: 10_000,
+  pollsPerNamespaceMax: 10_000,
+  callsPerPrincipalMax: 10_000,
   keepaliveMs: 30 * secondMs,
   keepaliveAnswerMsMax: 15 * secondMs,
   connectionAgeMaxMs: null,
+  requestMsMax: 60 * secondMs,
+  answerMsMax: 5 * minuteMs,
+  firstCallMsMax: 60 * secondMs,
+  receivingBytesPerAddressMax: 256 * 1024 * 1024,
 };
 
 export type TemporalEdge = {
@@ -82,7 +95,7 @@ export async function startTemporalEdge(options: TemporalEdgeOptions): Promise<T
   const { services, testService, host, log, metrics, refuseCompression = true, tls = null } = options;
   const limits = { ...defaultLimits, ...options.limits };
   const { authenticate, lookup } = options.access ?? open;
-  const traffic: Traffic = { authenticate, log, metrics, openPollsMax: limits.openPollsMax, openPolls: 0, draining: false };
+  const traffic = createTraffic({ authenticate, log, metrics }, limits);
 
   const answers = new Map([
     ...answersOf(workflowService, workflowServiceMethods, services, rpcAccess, lookup, traffic),
@@ -110,6 +123,7 @@ export async function startTemporalEdge(options: TemporalEdgeOptions): Promise<T
     limits,
     tls,
     handlerOf: (path) => handlers.get(path) ?? unimplemented(path, offered),
+    refused: (bound) => metrics.refusedByLimit.add(1, "grpc", bound),
   });
   return {
     address: `${host}:${server.port}`,
@@ -146,8 +160,13 @@ function* answersOf<U extends object>(
     const path = `/${service}/${rpcName(name)}`;
     const { poll, bind }: Method<U[typeof name]> = methods[name];
     const row: RpcAccess<RequestOf<U[typeof name]>> = access[name];
-    const serve = bind(useCases[name], permits(row, lookup));
-    yield [path, rpc(rpcName(name), poll ? polling(serve, traffic) : serve, traffic)];
+    const may = permits(row, lookup);
+    yield [
+      path,
+      poll
+        ? rpc(rpcName(name), polling(bind(useCases[name], permitsPoll(may, row, lookup, traffic)), traffic), traffic, traffic.pollsOf)
+        : rpc(rpcName(name), bind(useCases[name], may), traffic, traffic.callsOf),
+    ];
   }
 }
 

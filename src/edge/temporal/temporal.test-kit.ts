@@ -40,7 +40,11 @@ export async function openEdge(services: Partial<Services>, options: Partial<Tem
     host: "127.0.0.1",
     port: 0,
     log: { ...silentLog, error: (message, fields, error) => void logged.push({ message, fields, error }) },
-    metrics: { rpcs: { add: (_amount, rpc, code) => void counted.push(`${rpc} ${code}`) }, rpcSeconds: { observe: () => {} } },
+    metrics: {
+      rpcs: { add: (_amount, rpc, code) => void counted.push(`${rpc} ${code}`) },
+      rpcSeconds: { observe: () => {} },
+      refusedByLimit: { add: () => {} },
+    },
     ...options,
   });
   const client = openClient(edge);

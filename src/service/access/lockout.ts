@@ -1,3 +1,4 @@
+import { networkOf } from "../../base/network.ts";
 import { type DurationMs, type EpochMs, minuteMs, secondMs } from "../../base/time.ts";
 
 /** Slows down whoever tries credentials out. A source is an address, or an address and the key that is tried there. */
@@ -44,12 +45,8 @@ export function createLockout({ now }: { readonly now: () => EpochMs }): Lockout
   };
 }
 
-/** Who has one address of a network of IPv6 has 2^64 of them. */
+/** The address is the first part of a source. */
 function network(source: string): string {
   const [address = "", ...rest] = source.split(" ");
-  if (!address.includes(":") || address.startsWith("::ffff:")) return source;
-  const [head = "", tail] = address.split("::");
-  const groups = head.split(":");
-  const filled = tail === undefined ? groups : [...groups, ...Array(Math.max(0, 4 - groups.length)).fill("0")];
-  return [filled.slice(0, 4).join(":"), ...rest].join(" ");
+  return [networkOf(address), ...rest].join(" ");
 }

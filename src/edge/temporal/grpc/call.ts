@@ -1,6 +1,6 @@
 import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import { ok } from "../../../base/result.ts";
-import type { EpochMs } from "../../../base/time.ts";
+import type { DurationMs, EpochMs } from "../../../base/time.ts";
 import type { PeerCertificate } from "../../../tls/peer-certificate.ts";
 import { Code } from "./code.ts";
 import { acceptedEncodings, decompressed } from "./decompress.ts";
@@ -48,7 +48,20 @@ export type Calls = {
   draining: boolean;
   /** Those signals that a handler has asked for, of calls that have not ended. */
   readonly listening: Set<AbortController>;
+  /** Calls whose streams are open. */
+  readonly open: Set<StreamCall>;
+  /** For a caller to send a request. */
+  readonly requestMsMax: DurationMs;
+  /** For a caller to take its answer. */
+  readonly answerMsMax: DurationMs;
+  /** What may have come of requests that are not complete, from one address. */
+  readonly receivingBytesMax: number;
+  /** Told of every call that ends by one of these bounds. */
+  readonly refused: (limit: "slow" | "memory") => void;
 };
+
+/** What has come from one address of requests that are not complete. */
+export type Receiving = { bytes: number };
 
 /** One gRPC call on one HTTP/2 stream. Source: github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md. */
 export class StreamCall implements Call {
@@ -62,9 +75,22 @@ export class StreamCall implements Call {
   #abort: AbortController | undefined;
   #trailers: OutgoingHttpHeaders = okTrailers;
   #ended = false;
+  readonly #receiving: Receiving;
+  /** Its part of what is being received. */
+  #received = 0;
+  #phase: "receiving" | "answering" | "sending" = "receiving";
+  #phaseBegan = performance.now();
 
-  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, peer: Peer, calls: Calls, handler: Handler) {
+  constructor(
+    stream: ServerHttp2Stream,
+    headers: IncomingHttpHeaders,
+    { peer, receiving }: { readonly peer: Peer; readonly receiving: Receiving },
+    calls: Calls,
+    handler: Handler,
+  ) {
     this.peer = peer;
+    this.#receiving = receiving;
+    calls.open.add(this);
     this.#stream = stream;
     this.#headers = headers;
     this.#calls = calls;
@@ -132,8 +158,38 @@ export class StreamCall implements Call {
     this.#abort?.abort();
   }
 
+  /** Ends the call if its caller is too slow, in sending or in taking. While its handler is at work, nobody is. */
+  endIfSlow(now: number): void {
+    const { requestMsMax, answerMsMax, refused } = this.#calls;
+    const took = now - this.#phaseBegan;
+    if (this.#phase === "receiving" && took > requestMsMax) {
+      refused("slow");
+      this.cut(status(Code.DEADLINE_EXCEEDED, `the request was not complete within ${requestMsMax} ms`));
+    } else if (this.#phase === "sending" && took > answerMsMax) {
+      refused("slow");
+      this.#stream.close(constants.NGHTTP2_CANCEL);
+    }
+  }
+
+  /** Whether there is room for so much more of this request. */
+  #hold(bytes: number): boolean {
+    this.#received += bytes;
+    this.#receiving.bytes += bytes;
+    if (this.#receiving.bytes <= this.#calls.receivingBytesMax) return true;
+    this.#calls.refused("memory");
+    this.refuse(status(Code.RESOURCE_EXHAUSTED, "too much is being received from this address"));
+    return false;
+  }
+
+  #enter(phase: "answering" | "sending"): void {
+    this.#receiving.bytes -= this.#received;
+    this.#received = 0;
+    this.#phase = phase;
+    this.#phaseBegan = performance.now();
+  }
+
   #receive(chunk: Buffer, listener: Listener): void {
-    if (this.#ended) return;
+    if (this.#ended || !this.#hold(chunk.length)) return;
     const frames = this.#reader.push(chunk);
     if (!frames.ok) {
       this.refuse(frames.error);
@@ -141,14 +197,15 @@ export class StreamCall implements Call {
     }
     for (const { compressed, bytes } of frames.value) {
       const message = compressed ? decompressed(bytes, this.header("grpc-encoding"), this.#calls.receiveBytesMax) : ok(bytes);
-      if (message.ok) listener.message(alone(message.value));
-      else this.refuse(message.error);
+      if (!message.ok) this.refuse(message.error);
+      else if (!compressed || this.#hold(message.value.length)) listener.message(alone(message.value));
       if (this.#ended) return;
     }
   }
 
   #receiveEnd(listener: Listener): void {
     if (this.#ended) return;
+    this.#enter("answering");
     if (this.#reader.partial) this.refuse(status(Code.INTERNAL, "the request ends within a message"));
     else listener.end();
   }
@@ -178,6 +235,7 @@ export class StreamCall implements Call {
 
   #end(): void {
     this.#ended = true;
+    this.#enter("sending");
     clearTimeout(this.#timer);
     if (this.#abort !== undefined) this.#calls.listening.delete(this.#abort);
   }
@@ -187,6 +245,7 @@ export class StreamCall implements Call {
       this.#end();
       this.#abort?.abort();
     }
+    this.#calls.open.delete(this);
     // Node keeps a closed stream until the next full garbage collection, and with it whatever its listeners hold, which is all of this
     // call: without these lines a fifth of all garbage outlives the cheap collections.
     this.#stream.removeAllListeners();

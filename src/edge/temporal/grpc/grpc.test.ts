@@ -20,6 +20,11 @@ const limits: GrpcLimits = {
   keepaliveMs: 60_000,
   keepaliveAnswerMsMax: 60_000,
   connectionAgeMaxMs: null,
+  connectionsPerAddressMax: 100,
+  requestMsMax: 60_000,
+  answerMsMax: 60_000,
+  firstCallMsMax: 60_000,
+  receivingBytesPerAddressMax: 100_000_000,
 };
 const echo: Handler = unary(async (message) => ok(message));
 

@@ -23,7 +23,9 @@ export function permits<Request>(access: RpcAccess<Request>, lookup: AccessLooku
     if (namespace === null) return unauthorized("the namespace is not that of the request");
     if (said !== "" && said !== namespace) return unauthorized("metadata `temporal-namespace` names another namespace than the request");
     const allowed = access.permissions.filter((permission) => authority.allows(permission, namespace));
-    if (allowed.length === 0) return lacking(access.permissions[0] as Permission, `namespace ${namespace}`);
+    // Who may not see a namespace does not learn the name that belongs to its id.
+    const where = authority.sees(namespace) ? `namespace ${namespace}` : "the namespace of the request";
+    if (allowed.length === 0) return lacking(access.permissions[0] as Permission, where);
     const foreign = access.reaches?.(request).find((other) => other !== namespace && !authority.allows("workflows.write", other));
     if (foreign !== undefined) return lacking("workflows.write", `namespace ${foreign}`);
     const granted = authority.allows("payloads.read", namespace) ? everything : withoutPayloads;

@@ -20,6 +20,8 @@ export type ActCause = "api" | "configuration";
 type NamespaceChange = {
   readonly act: NamespaceAct;
   readonly cause: ActCause;
+  /** Who asked for it, if they proved who they are. */
+  readonly by: string | null;
   readonly at: EpochMs;
   readonly id: string;
   /** The one it had before. */
@@ -29,7 +31,7 @@ type NamespaceChange = {
 };
 
 /** What the ledger says of it: the settings that are new. Of `data`, whose values can be anything, only which they are. */
-export function namespaceEntry({ act, cause, at, id, name, before, after }: NamespaceChange): LedgerEntry {
+export function namespaceEntry({ act, cause, by, at, id, name, before, after }: NamespaceChange): LedgerEntry {
   const ifNew = <T>(was: T, is: T): T | undefined => (canonicalJson(was) === canonicalJson(is) ? undefined : is);
   const state = ifNew(before.state, after.state);
   const data = newIn(before.data, after.data).map(([key]) => key);
@@ -40,8 +42,7 @@ export function namespaceEntry({ act, cause, at, id, name, before, after }: Name
     cause,
     namespace: name,
     namespace_id: id,
-    // No request that does this names a person.
-    by: null,
+    by,
     description: ifNew(before.description, after.description),
     owner_email: ifNew(before.ownerEmail, after.ownerEmail),
     retention_ms: ifNew(before.retention, after.retention),

@@ -15,9 +15,10 @@ import {
   UpdateNamespaceResponse,
 } from "../protocol/generated/temporal/api/workflowservice/v1/request_response.ts";
 import { invalidArgument, type Refusal } from "../protocol/refusal.ts";
+import { openSession } from "./access/session.ts";
 import type { Engine } from "./engine.ts";
 import type { NamespaceEntry } from "./namespaces.ts";
-import type { Services } from "./services.ts";
+import { nameOf, type Services } from "./services.ts";
 import { clusterName } from "./system-info.ts";
 
 const retentionMin = hourMs;
@@ -27,12 +28,12 @@ const pageSizeMax = 1_000;
 /** Makes a namespace; it can be used at once. Retention is an hour at least. */
 export const registerNamespace =
   ({ namespaces }: Engine): Services["registerNamespace"] =>
-  async (request) => {
+  async (request, caller) => {
     const retention = fromProtoTime(request.workflowExecutionRetentionPeriod);
     if (retention < retentionMin) return err(retentionProblem);
     const { namespace: name, description, ownerEmail, data } = request;
     const body = make(Namespace, { description, ownerEmail, data, retention, state: NamespaceState.REGISTERED, searchAttributes: {} });
-    const created = await namespaces.create({ name, body });
+    const created = await namespaces.create({ name, body }, nameOf(caller));
     return created.ok ? ok({}) : created;
   };
 
@@ -48,11 +49,12 @@ export const describeNamespace =
 
 export const listNamespaces =
   ({ namespaces, limits }: Engine): Services["listNamespaces"] =>
-  async (request) => {
+  async (request, { session = openSession }) => {
     const after = Buffer.from(request.nextPageToken).toString("utf8");
     const size = request.pageSize > 0 ? Math.min(request.pageSize, pageSizeMax) : pageSizeMax;
     const all = namespaces
       .list()
+      .filter(({ name }) => session.authority.sees(name))
       .filter(({ body, name }) => name > after && (request.namespaceFilter?.includeDeleted || body.state !== NamespaceState.DELETED));
     const page = all.slice(0, size);
     const next = all.length > size ? (page.at(-1)?.name ?? "") : "";
@@ -62,19 +64,23 @@ export const listNamespaces =
 /** Changes what the request names and leaves the rest. */
 export const updateNamespace =
   ({ namespaces, limits }: Engine): Services["updateNamespace"] =>
-  async (request) => {
+  async (request, caller) => {
     const { updateInfo, config } = request;
     const retention = config?.workflowExecutionRetentionTtl;
     if (retention !== undefined && fromProtoTime(retention) < retentionMin) return err(retentionProblem);
-    const updated = await namespaces.update(request.namespace, "namespace-updated", (body) =>
-      ok({
-        ...body,
-        description: updateInfo?.description || body.description,
-        ownerEmail: updateInfo?.ownerEmail || body.ownerEmail,
-        data: { ...body.data, ...updateInfo?.data },
-        state: updateInfo?.state || body.state,
-        retention: retention === undefined ? body.retention : fromProtoTime(retention),
-      }),
+    const updated = await namespaces.update(
+      request.namespace,
+      "namespace-updated",
+      (body) =>
+        ok({
+          ...body,
+          description: updateInfo?.description || body.description,
+          ownerEmail: updateInfo?.ownerEmail || body.ownerEmail,
+          data: { ...body.data, ...updateInfo?.data },
+          state: updateInfo?.state || body.state,
+          retention: retention === undefined ? body.retention : fromProtoTime(retention),
+        }),
+      nameOf(caller),
     );
     if (!updated.ok) return updated;
     const { namespaceInfo, config: newConfig, replicationConfig } = describe(updated.value, limits);
@@ -84,11 +90,11 @@ export const updateNamespace =
 /** Takes the namespace out of use at once, and deletes all that it holds. */
 export const deleteNamespace =
   (engine: Engine): Services["deleteNamespace"] =>
-  async (request) => {
+  async (request, caller) => {
     const { namespaces, log } = engine;
     const found = request.namespace === "" ? namespaces.byId(request.namespaceId) : undefined;
     const name = found?.name ?? request.namespace;
-    const deleted = await namespaces.retire(name);
+    const deleted = await namespaces.retire(name, nameOf(caller));
     if (!deleted.ok) return deleted;
     deleteContents(engine, deleted.value.id).catch((error: unknown) =>
       log.error("cannot delete the contents of a namespace", { namespace: name }, error),

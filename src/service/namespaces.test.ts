@@ -20,7 +20,7 @@ const wanted = (name: string, searchAttributes = {}) => ({ name, retention: dayM
 
 test("a namespace is found by name and by id", async () => {
   const { namespaces } = await open();
-  const entry = accepted(await namespaces.create({ name: "payments", body: body() }));
+  const entry = accepted(await namespaces.create({ name: "payments", body: body() }, "ada"));
   expect(accepted(namespaces.get("payments"))).toBe(entry);
   expect(namespaces.byId(entry.id)).toBe(entry);
   expect(namespaces.get("nowhere")).toEqual(err({ kind: "namespace-not-found", namespace: "nowhere" }));
@@ -29,16 +29,18 @@ test("a namespace is found by name and by id", async () => {
 test("a name is taken once, also by requests that arrive together", async () => {
   const { namespaces } = await open();
   const taken = err({ kind: "namespace-already-exists", message: 'Namespace "payments" already exists' });
-  const created = await Promise.all([1, 2].map(() => namespaces.create({ name: "payments", body: body() })));
+  const created = await Promise.all([1, 2].map(() => namespaces.create({ name: "payments", body: body() }, "ada")));
   expect(created).toEqual([{ ok: true, value: accepted(namespaces.get("payments")) }, taken]);
-  expect(await namespaces.create({ name: "payments", body: body() })).toEqual(taken);
+  expect(await namespaces.create({ name: "payments", body: body() }, "ada")).toEqual(taken);
 });
 
 describe("a change", () => {
   test("replaces the body, and is stored", async () => {
     const { store, namespaces } = await open();
-    await namespaces.create({ name: "payments", body: body() });
-    const changed = accepted(await namespaces.update("payments", "namespace-updated", (old) => ok({ ...old, description: "money" })));
+    await namespaces.create({ name: "payments", body: body() }, "ada");
+    const changed = accepted(
+      await namespaces.update("payments", "namespace-updated", (old) => ok({ ...old, description: "money" }), "ada"),
+    );
     expect(changed).toMatchObject({ version: 2, body: { description: "money", retention: dayMs } });
     const { namespaces: later } = await open(store);
     await later.recover([]);
@@ -47,25 +49,33 @@ describe("a change", () => {
 
   test("may be refused, which changes nothing", async () => {
     const { namespaces } = await open();
-    const before = accepted(await namespaces.create({ name: "payments", body: body() }));
-    expect(await namespaces.update("payments", "namespace-updated", () => err(invalidArgument("no")))).toEqual(err(invalidArgument("no")));
+    const before = accepted(await namespaces.create({ name: "payments", body: body() }, "ada"));
+    expect(await namespaces.update("payments", "namespace-updated", () => err(invalidArgument("no")), "ada")).toEqual(
+      err(invalidArgument("no")),
+    );
     expect(accepted(namespaces.get("payments"))).toBe(before);
   });
 
   test("that another process was faster with is to be tried again", async () => {
     const { store, namespaces } = await open();
-    await namespaces.create({ name: "payments", body: body() });
+    await namespaces.create({ name: "payments", body: body() }, "ada");
     const other = await open(store);
     await other.namespaces.recover([]);
-    await namespaces.update("payments", "namespace-updated", ok);
-    expect(await other.namespaces.update("payments", "namespace-updated", ok)).toMatchObject({ ok: false, error: { kind: "unavailable" } });
+    await namespaces.update("payments", "namespace-updated", ok, "ada");
+    expect(await other.namespaces.update("payments", "namespace-updated", ok, "ada")).toMatchObject({
+      ok: false,
+      error: { kind: "unavailable" },
+    });
   });
 
   test("of search attributes changes what queries and workers may use", async () => {
     const { namespaces } = await open();
-    await namespaces.create({ name: "payments", body: body() });
-    await namespaces.update("payments", "namespace-updated", (old) =>
-      ok({ ...old, searchAttributes: { Region: IndexedValueType.KEYWORD } }),
+    await namespaces.create({ name: "payments", body: body() }, "ada");
+    await namespaces.update(
+      "payments",
+      "namespace-updated",
+      (old) => ok({ ...old, searchAttributes: { Region: IndexedValueType.KEYWORD } }),
+      "ada",
     );
     const { attributeTypes } = accepted(namespaces.get("payments"));
     expect(attributeTypes.get("Region")).toBe(IndexedValueType.KEYWORD);
@@ -74,20 +84,20 @@ describe("a change", () => {
 
 test("a deleted namespace gives its name free, and stays known by its id", async () => {
   const { namespaces } = await open();
-  const { id } = accepted(await namespaces.create({ name: "payments", body: body() }));
-  const retired = accepted(await namespaces.retire("payments"));
+  const { id } = accepted(await namespaces.create({ name: "payments", body: body() }, "ada"));
+  const retired = accepted(await namespaces.retire("payments", "ada"));
   const name = `payments-deleted-${id.slice(0, 5)}`;
   expect(retired).toMatchObject({ id, name, body: { state: NamespaceState.DELETED } });
   expect(namespaces.get("payments").ok).toBe(false);
   expect(namespaces.byId(id)).toBe(retired);
-  expect((await namespaces.create({ name: "payments", body: body() })).ok).toBe(true);
+  expect((await namespaces.create({ name: "payments", body: body() }, "ada")).ok).toBe(true);
   expect(namespaces.list().map(({ name }) => name)).toEqual(["payments", name]);
 });
 
 describe("at the start of the server", () => {
   test("configured namespaces that are missing are registered; others are left alone", async () => {
     const { store, namespaces } = await open();
-    await namespaces.create({ name: "payments", body: body({ retention: 3 * dayMs }) });
+    await namespaces.create({ name: "payments", body: body({ retention: 3 * dayMs }) }, "ada");
     const { namespaces: later } = await open(store);
     await later.recover([wanted("default"), wanted("payments")]);
     expect(later.list().map(({ name, body: { retention } }) => [name, retention / dayMs])).toEqual([
@@ -98,7 +108,7 @@ describe("at the start of the server", () => {
 
   test("configured search attributes are added, and do not change the type of one that is there", async () => {
     const { store, namespaces } = await open();
-    await namespaces.create({ name: "payments", body: body({ searchAttributes: { Region: IndexedValueType.KEYWORD } }) });
+    await namespaces.create({ name: "payments", body: body({ searchAttributes: { Region: IndexedValueType.KEYWORD } }) }, "ada");
     const { namespaces: later } = await open(store);
     await later.recover([wanted("payments", { Region: IndexedValueType.TEXT, Count: IndexedValueType.INT })]);
     expect(accepted(later.get("payments")).body.searchAttributes).toEqual({
@@ -125,18 +135,27 @@ describe("the ledger of the server", () => {
       data: { team: "blue", site: "north" },
       searchAttributes: { Region: IndexedValueType.KEYWORD },
     });
-    const { id } = accepted(await namespaces.create({ name: "payments", body: settings }));
-    await namespaces.update("payments", "namespace-updated", (old) =>
-      ok({ ...old, ownerEmail: "ada@example.com", retention: 2 * dayMs, data: { ...old.data, team: "red" } }),
+    const { id } = accepted(await namespaces.create({ name: "payments", body: settings }, "ada"));
+    await namespaces.update(
+      "payments",
+      "namespace-updated",
+      (old) => ok({ ...old, ownerEmail: "ada@example.com", retention: 2 * dayMs, data: { ...old.data, team: "red" } }),
+      "ada",
     );
-    await namespaces.update("payments", "search-attributes-added", (old) =>
-      ok({ ...old, searchAttributes: { ...old.searchAttributes, Count: IndexedValueType.INT } }),
+    await namespaces.update(
+      "payments",
+      "search-attributes-added",
+      (old) => ok({ ...old, searchAttributes: { ...old.searchAttributes, Count: IndexedValueType.INT } }),
+      "ada",
     );
-    await namespaces.update("payments", "search-attributes-removed", (old) =>
-      ok({ ...old, searchAttributes: { Count: IndexedValueType.INT } }),
+    await namespaces.update(
+      "payments",
+      "search-attributes-removed",
+      (old) => ok({ ...old, searchAttributes: { Count: IndexedValueType.INT } }),
+      "ada",
     );
-    await namespaces.retire("payments");
-    const of = { cause: "api", namespace: "payments", namespace_id: id, by: null };
+    await namespaces.retire("payments", "ada");
+    const of = { cause: "api", namespace: "payments", namespace_id: id, by: "ada" };
     expect(await recorded(store)).toEqual([
       {
         ...of,
@@ -169,14 +188,14 @@ describe("the ledger of the server", () => {
 
   test("says nothing of what is refused", async () => {
     const { store, namespaces } = await open();
-    await namespaces.create({ name: "payments", body: body() });
+    await namespaces.create({ name: "payments", body: body() }, "ada");
     const other = await open(store);
     await other.namespaces.recover([]);
-    await namespaces.create({ name: "payments", body: body() });
-    await namespaces.update("payments", "namespace-updated", () => err(invalidArgument("no")));
-    await namespaces.update("absent", "namespace-updated", ok);
-    await namespaces.update("payments", "namespace-updated", ok);
-    await other.namespaces.retire("payments");
+    await namespaces.create({ name: "payments", body: body() }, "ada");
+    await namespaces.update("payments", "namespace-updated", () => err(invalidArgument("no")), "ada");
+    await namespaces.update("absent", "namespace-updated", ok, "ada");
+    await namespaces.update("payments", "namespace-updated", ok, "ada");
+    await other.namespaces.retire("payments", "ada");
     expect((await recorded(store)).map(({ act }) => act)).toEqual(["namespace-registered", "namespace-updated"]);
   });
 });

@@ -25,20 +25,25 @@ export type Namespaces = {
   get(name: string): Result<NamespaceEntry, Refusal>;
   byId(id: string): NamespaceEntry | undefined;
   list(): readonly NamespaceEntry[];
-  create(namespace: { name: string; body: Namespace }): Promise<Result<NamespaceEntry, Refusal>>;
+  /** `by` is who asks for it, here and below; null when nobody has to say. */
+  create(namespace: { name: string; body: Namespace }, by: string | null): Promise<Result<NamespaceEntry, Refusal>>;
   /** Replaces the body by what `change` makes of it. `act` is what the ledger calls this. */
   update(
     name: string,
     act: NamespaceAct,
     change: (body: Readonly<Namespace>) => Result<Namespace, Refusal>,
+    by: string | null,
   ): Promise<Result<NamespaceEntry, Refusal>>;
   /** Marks a namespace deleted and gives its name free. */
-  retire(name: string): Promise<Result<NamespaceEntry, Refusal>>;
+  retire(name: string, by: string | null): Promise<Result<NamespaceEntry, Refusal>>;
   /** Reads them from the store, and registers those of the configuration that are missing. */
   recover(
     wanted: readonly { name: string; retention: DurationMs; searchAttributes: { readonly [name: string]: IndexedValueType } }[],
   ): Promise<void>;
 };
+
+type Because = { readonly cause: ActCause; readonly by: string | null };
+const configured: Because = { cause: "configuration", by: null };
 
 export function createNamespaces(deps: {
   readonly store: Pick<Store, "readNamespaces" | "putNamespace">;
@@ -64,13 +69,13 @@ export function createNamespaces(deps: {
   };
 
   // One at a time per name: the store knows namespaces by id, so only this keeps a name from being taken twice.
-  const create = ({ name, body }: { name: string; body: Namespace }, cause: ActCause): ReturnType<Namespaces["create"]> =>
+  const create = ({ name, body }: { name: string; body: Namespace }, because: Because): ReturnType<Namespaces["create"]> =>
     creating.run(name, async () => {
       const exists = err<Refusal>({ kind: "namespace-already-exists", message: `Namespace "${name}" already exists` });
       if (byName.has(name)) return exists;
       const id = newId();
       const before = make(Namespace, {});
-      const entry = namespaceEntry({ act: "namespace-registered", cause, at: clock.now(), id, name, before, after: body });
+      const entry = namespaceEntry({ act: "namespace-registered", ...because, at: clock.now(), id, name, before, after: body });
       const written = await store.putNamespace({ id, name, version: 1, body: encode(Namespace, body) }, [entry]);
       return written === "committed" ? ok(keep(id, name, 1, body)) : exists;
     });
@@ -79,9 +84,9 @@ export function createNamespaces(deps: {
   async function replace(
     { id, name, version, body: before }: NamespaceEntry,
     next: { name: string; body: Namespace },
-    { act, cause }: { act: NamespaceAct; cause: ActCause },
+    because: Because & { act: NamespaceAct },
   ): Promise<Result<NamespaceEntry, Refusal>> {
-    const entry = namespaceEntry({ act, cause, at: clock.now(), id, name, before, after: next.body });
+    const entry = namespaceEntry({ ...because, at: clock.now(), id, name, before, after: next.body });
     const record = { id, name: next.name, version: version + 1, body: encode(Namespace, next.body) };
     if ((await store.putNamespace(record, [entry])) === "conflict")
       return err({ kind: "unavailable", message: `namespace \`${name}\` was changed by somebody else, try again` });
@@ -94,33 +99,33 @@ export function createNamespaces(deps: {
     const { name, body } = namespace;
     if (Object.keys(wanted).every((attribute) => Object.hasOwn(body.searchAttributes, attribute))) return;
     const added = { ...body, searchAttributes: { ...wanted, ...body.searchAttributes } };
-    await replace(namespace, { name, body: added }, { act: "search-attributes-added", cause: "configuration" });
+    await replace(namespace, { name, body: added }, { act: "search-attributes-added", ...configured });
   }
 
   return {
     get,
     byId: (id) => byId.get(id),
     list: () => [...byName.values()].sort((a, b) => (a.name < b.name ? -1 : 1)),
-    create: (namespace) => create(namespace, "api"),
-    update: async (name, act, change) => {
+    create: (namespace, by) => create(namespace, { cause: "api", by }),
+    update: async (name, act, change, by) => {
       const found = get(name);
       if (!found.ok) return found;
       const changed = change(found.value.body);
-      return changed.ok ? replace(found.value, { name, body: changed.value }, { act, cause: "api" }) : changed;
+      return changed.ok ? replace(found.value, { name, body: changed.value }, { act, cause: "api", by }) : changed;
     },
-    retire: async (name) => {
+    retire: async (name, by) => {
       const found = get(name);
       if (!found.ok) return found;
       const { id, body } = found.value;
       const retired = { name: `${name}-deleted-${id.slice(0, 5)}`, body: { ...body, state: NamespaceState.DELETED } };
-      return replace(found.value, retired, { act: "namespace-deleted", cause: "api" });
+      return replace(found.value, retired, { act: "namespace-deleted", cause: "api", by });
     },
     recover: async (wanted) => {
       for (const record of await store.readNamespaces()) keep(record.id, record.name, record.version, Namespace.decode(record.body));
       for (const { name, retention, searchAttributes } of wanted) {
         const there = byName.get(name);
         const body = make(Namespace, { state: NamespaceState.REGISTERED, retention, searchAttributes: { ...searchAttributes } });
-        if (there === undefined) await create({ name, body }, "configuration");
+        if (there === undefined) await create({ name, body }, configured);
         else await addConfigured(there, searchAttributes);
       }
     },

@@ -16,8 +16,8 @@ async function open() {
   const clock = manualClock();
   let ids = 0;
   const namespaces = createNamespaces({ store, clock, newId: () => `id-${++ids}` });
-  const short = accepted(await namespaces.create({ name: "short", body: make(Namespace, { retention: hourMs }) })).id;
-  const long = accepted(await namespaces.create({ name: "long", body: make(Namespace, { retention: dayMs }) })).id;
+  const short = accepted(await namespaces.create({ name: "short", body: make(Namespace, { retention: hourMs }) }, null)).id;
+  const long = accepted(await namespaces.create({ name: "long", body: make(Namespace, { retention: dayMs }) }, null)).id;
   const forgotten: RunKey[] = [];
   const deps = { store, clock, namespaces, runs: { forget: (keys: readonly RunKey[]) => forgotten.push(...keys) } };
   return {
@@ -69,7 +69,7 @@ test("more than one batch of them in one pass", async () => {
 test("also in a namespace that was deleted", async () => {
   const { deps, clock, namespaces, put, left, short } = await open();
   await put(short, 1);
-  await namespaces.retire("short");
+  await namespaces.retire("short", null);
   clock.advance(hourMs);
   await deleteExpired(deps);
   expect(await left()).toEqual([]);

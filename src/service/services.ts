@@ -121,6 +121,9 @@ export const provenBy = ({ session }: Caller): { readonly principal: Principal |
   return { principal: principal === null ? undefined : { type: principal.credential.kind, name: principal.id } };
 };
 
+/** Who calls, for the record; null when they did not have to prove it. */
+export const nameOf = ({ session }: Caller): string | null => session?.principal?.id ?? null;
+
 /** One request of the protocol, validated in its form by the edge, answered once. */
 export type UseCase<Request, Response> = (request: Request, caller: Caller) => Promise<Result<Response, Refusal>>;
 

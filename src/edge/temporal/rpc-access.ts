@@ -49,11 +49,11 @@ const within = (...permissions: readonly Permission[]): WithinNamespace<InNamesp
   taskQueue: null,
 });
 
-/** A namespace may be named by its id. */
+/** A namespace may be named by its id, if it is not named at all; and what stands there may be a name. */
 const describeNamespace: WithinNamespace<InNamespace & { readonly id: string }> = {
   to: "namespace",
   permissions: ["namespaces.read"],
-  namespace: ({ namespace, id }, { namespaceOfId }) => (id === "" ? namespace : namespaceOfId(id)),
+  namespace: ({ namespace, id }, { namespaceOfId }) => namespace || (namespaceOfId(id) ?? id),
   taskQueue: null,
 };
 

@@ -7,6 +7,8 @@ export type Authority = {
   allows(permission: Permission, namespace: string): boolean;
   /** In every namespace, also in those that there are not yet: for what belongs to none. */
   allowsEverywhere(permission: Permission): boolean;
+  /** In all that the patterns can name. */
+  allowsWithin(permission: Permission, patterns: readonly string[]): boolean;
   /** Whether it has any right in a namespace: what it may not know of does not exist for it. */
   sees(namespace: string): boolean;
   /** The roles that it acts in there. */
@@ -46,6 +48,7 @@ export function authorityOf(
   return {
     allows: (permission, namespace) => within(namespace).has(permission),
     allowsEverywhere: (permission) => everywhere.has(permission),
+    allowsWithin: (permission, patterns) => patterns.every((pattern) => covers(pattern, permission)),
     sees: (namespace) => within(namespace).size > 0,
     rolesIn: (namespace) => [...new Set(grantsIn(grants, namespace).flatMap(({ roles }) => roles))],
     mayPoll: (taskQueue) => taskQueues === null || matchesName(taskQueues, taskQueue),

@@ -1,5 +1,6 @@
 import type { CertificateMapping, ClientCertificate } from "../../access/certificate.ts";
 import type { Permission } from "../../access/permission.ts";
+import type { CredentialKind } from "../../access/principal.ts";
 import type { TokenIssuer } from "../../access/token-issuer.ts";
 import type { Store } from "../../store/store.ts";
 import type { Log } from "../../telemetry/log.ts";
@@ -42,6 +43,8 @@ export const openAccess: AccessOptions = {
 /** Who calls, what they may do, and who gives it to them. */
 export type Access = Authenticator<ClientCertificate> & {
   readonly required: boolean;
+  /** Which credentials are accepted. */
+  readonly credentials: readonly CredentialKind[];
   readonly keys: Keys;
   readonly bootstrap: Bootstrap;
   readonly lookup: AccessLookup;
@@ -58,31 +61,34 @@ export async function createAccess<I>(deps: {
   readonly metrics: Pick<Metrics, "authentications">;
   readonly log: Log;
 }): Promise<Access> {
-  const { options, clock, log, metrics } = deps;
+  const { options, log, metrics } = deps;
   const { required, issuers, certificates } = options;
   const stopping = new AbortController();
   const directory = await openDirectory({ ...deps, configured: options.roles });
-  const keys = createKeys({ directory, clock });
-  // Tokens and certificates are of the real world, whatever the clock of a test server says.
+  // Credentials are of the real world, whatever the clock of a test server says.
+  const realTime = { now: Date.now };
+  const keys = createKeys({ directory, clock: realTime });
   const tokens = issuers.length === 0 ? null : createTokenVerifier(issuers, { now: Date.now, log, signal: stopping.signal });
   await tokens?.prepare();
+  const lockout = createLockout(realTime);
   const authenticator = createAuthenticator<ClientCertificate>({
     directory,
-    clock: { now: Date.now },
+    clock: realTime,
     log,
     required,
-    lockout: createLockout({ now: Date.now }),
+    lockout,
     verifyToken: tokens === null ? null : (token) => tokens.verify(token),
     principalOfCertificate: (certificate) => principalOfCertificate(certificates, certificate),
     used: directory.used,
     count: (credential, outcome) => metrics.authentications.add(1, credential, outcome),
   });
   const { bootstrapToken: token, bootstrapFile: file } = options;
-  const bootstrap = createBootstrap({ directory, keys, clock, token, file: required ? file : null });
+  const bootstrap = createBootstrap({ keys, lockout, token, file: required ? file : null });
   if (bootstrap.file !== null)
     log.info("no administrator has a key yet: make one with `holdfast key bootstrap`", { tokenFile: bootstrap.file });
   return {
     required,
+    credentials: ["api-key", ...(issuers.length > 0 ? ["jwt" as const] : []), ...(certificates.length > 0 ? ["certificate" as const] : [])],
     keys,
     bootstrap,
     lookup: createAccessLookup(deps),

@@ -1,20 +1,24 @@
 import { randomBytes } from "node:crypto";
 import { chmodSync, rmSync, writeFileSync } from "node:fs";
-import { err, ok, type Result } from "../../base/result.ts";
-import type { Clock } from "../clock.ts";
-import type { Directory } from "./directory.ts";
-import { hasEnded, type KeyRefusal, type Keys, type Manager, type NewKey } from "./keys.ts";
+import { err, type Result } from "../../base/result.ts";
+import type { DurationMs } from "../../base/time.ts";
+import type { KeyRefusal, Keys, Manager, NewKey } from "./keys.ts";
+import type { Lockout } from "./lockout.ts";
 import { hashOf, sameHash } from "./secret.ts";
 import { openSession } from "./session.ts";
 
-export type BootstrapRefusal = { readonly kind: "not-bootstrapping" | "bad-bootstrap-token" } | KeyRefusal;
+export type BootstrapRefusal =
+  /** There is an administrator, or no token. */
+  | { readonly kind: "not-bootstrapping" | "bad-bootstrap-token" }
+  | { readonly kind: "locked-out"; readonly retryAfter: DurationMs }
+  | KeyRefusal;
 
 /** How a server that nobody can administer yet gets its first key. */
 export type Bootstrap = {
   /** The file with the token, null when there is none to use. */
   readonly file: string | null;
-  /** The first key, of an administrator, for whoever knows the token. It works once. */
-  firstKey(token: string, name: string): Promise<Result<NewKey, BootstrapRefusal>>;
+  /** The first key, of an administrator, for whoever knows the token. It works once. Wrong tokens are held against `address`. */
+  firstKey(request: { readonly token: string; readonly name: string; readonly address: string }): Promise<Result<NewKey, BootstrapRefusal>>;
   /** Removes the file. */
   stop(): void;
 };
@@ -24,22 +28,12 @@ export type Bootstrap = {
  * user reads, or is given by the configuration. `file` null writes none.
  */
 export function createBootstrap(deps: {
-  readonly directory: Directory;
-  readonly keys: Pick<Keys, "create">;
-  readonly clock: Pick<Clock, "now">;
+  readonly keys: Pick<Keys, "createFirst" | "hasAdmin">;
+  readonly lockout: Lockout;
   readonly token: string | null;
   readonly file: string | null;
 }): Bootstrap {
-  const { directory, keys, clock } = deps;
-
-  const hasAdmin = (): boolean =>
-    directory
-      .keys()
-      .some(
-        (key) =>
-          !hasEnded(key, clock.now()) && key.grants.some(({ namespaces, roles }) => namespaces.includes("*") && roles.includes("admin")),
-      );
-
+  const { keys, lockout } = deps;
   let expected: Buffer | null = null;
   let file: string | null = null;
   const remove = (): void => {
@@ -47,35 +41,37 @@ export function createBootstrap(deps: {
     file = null;
   };
 
-  if (!hasAdmin()) {
-    const token = deps.token ?? (deps.file === null ? null : randomBytes(32).toString("base64url"));
-    expected = token === null ? null : hashOf(token);
-    if (deps.token === null && deps.file !== null && token !== null) {
-      rmSync(deps.file, { force: true });
-      writeFileSync(deps.file, `${token}\n`, { mode: 0o600, flag: "wx" });
-      chmodSync(deps.file, 0o600);
-      file = deps.file;
-    }
+  // One that a server left when it was killed opens nothing.
+  if (deps.file !== null) rmSync(deps.file, { force: true });
+  if (!keys.hasAdmin() && deps.token !== null) expected = hashOf(deps.token.trim());
+  else if (!keys.hasAdmin() && deps.file !== null) {
+    const token = randomBytes(32).toString("base64url");
+    expected = hashOf(token);
+    file = deps.file;
+    writeFileSync(file, `${token}\n`, { mode: 0o600, flag: "wx" });
+    chmodSync(file, 0o600);
   }
 
-  let underWay = false;
   return {
     get file() {
       return file;
     },
-    firstKey: async (token, name) => {
-      if (expected === null || underWay || hasAdmin()) return err({ kind: "not-bootstrapping" });
-      if (!sameHash(hashOf(token), expected)) return err({ kind: "bad-bootstrap-token" });
-      underWay = true;
+    firstKey: async ({ token, name, address }) => {
+      if (expected === null || keys.hasAdmin()) return err({ kind: "not-bootstrapping" });
+      const retryAfter = lockout.retryAfter(address);
+      if (retryAfter > 0) return err({ kind: "locked-out", retryAfter });
+      if (!sameHash(hashOf(token.trim()), expected)) {
+        lockout.failed(address);
+        return err({ kind: "bad-bootstrap-token" });
+      }
       const grants = [{ namespaces: ["*"], roles: ["admin"] }];
       const wanted = { name, principal: name, kind: "human", grants, taskQueues: null, expiresAt: null } as const;
-      const created = await keys.create(bootstrapper, wanted).finally(() => {
-        underWay = false;
-      });
-      if (!created.ok) return created;
-      expected = null;
-      remove();
-      return ok(created.value);
+      const created = await keys.createFirst(bootstrapper, wanted);
+      if (created.ok) {
+        expected = null;
+        remove();
+      }
+      return created;
     },
     stop: remove,
   };

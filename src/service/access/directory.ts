@@ -59,6 +59,8 @@ export type Directory = {
   /** By creation, the oldest first. */
   keys(): readonly ApiKey[];
   roles(): readonly CustomRole[];
+  /** Roles of the configuration, by name. */
+  readonly configured: { readonly [name: string]: readonly Permission[] };
   readonly permissionsOf: PermissionsOfRole;
   /**
    * Writes what `decide` makes of what is there, with its ledger entry, in one commit. It is asked again when another server has written
@@ -78,15 +80,15 @@ export type Directory = {
 const kinds = { key: "api-key", use: "api-key-use", role: "access-role", version: "access" } as const;
 const versionId = "version";
 const pageMax = 500;
-const attemptsMax = 5;
+const attemptsMax = 20;
 const usesPerCommit = 500;
 
-/** Loads what is stored. `configured` are the roles of the configuration, which nobody changes over the API. */
+/** Loads what is stored. */
 export async function openDirectory(deps: {
   readonly store: Pick<Store, "readDocument" | "listDocuments">;
   readonly committer: Pick<Committer, "commit">;
   readonly clock: Pick<Clock, "now">;
-  readonly configured: { readonly [name: string]: readonly Permission[] };
+  readonly configured: Directory["configured"];
 }): Promise<Directory> {
   const { store, committer, clock, configured } = deps;
   const keys = new Map<string, { readonly key: ApiKey; readonly version: number }>();
@@ -108,10 +110,13 @@ export async function openDirectory(deps: {
   async function load(): Promise<void> {
     // Read first: whatever is written after it is found by the next refresh.
     version = (await store.readDocument(kinds.version, versionId))?.version ?? 0;
-    roles.clear();
     await readAll<ApiKey>(kinds.key, (key, of) => keys.set(key.id, { key, version: of }));
     await readAll<EpochMs>(kinds.use, (at, of, id) => uses.set(id, { at, version: of }));
-    await readAll<CustomRole>(kinds.role, (role, of) => roles.set(role.name, { role, version: of }));
+    const found: typeof roles = new Map();
+    await readAll<CustomRole>(kinds.role, (role, of) => found.set(role.name, { role, version: of }));
+    // At once: whoever asks meanwhile has the roles of before.
+    roles.clear();
+    for (const [name, role] of found) roles.set(name, role);
   }
 
   function applied(
@@ -147,8 +152,14 @@ export async function openDirectory(deps: {
     for (const listener of listeners) listener();
   };
 
-  /** One after the other: each is decided on what the one before has left. */
+  /** One after the other: each is decided on what the one before has left, and nothing that was read before a change is taken up after it. */
   let last: Promise<unknown> = Promise.resolve();
+  function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = last.then(work);
+    last = done.catch(() => {});
+    return done;
+  }
+
   async function changeNow<R>(decide: () => Result<AccessChange, R>): Promise<Result<void, R | "busy">> {
     for (let attempt = 1; attempt <= attemptsMax; attempt++) {
       const decided = decide();
@@ -176,27 +187,29 @@ export async function openDirectory(deps: {
       if (isBuiltInRole(name)) return builtInRoles[name];
       return Object.hasOwn(configured, name) ? (configured[name] ?? null) : (roles.get(name)?.role.permissions ?? null);
     },
-    change: (decide) => {
-      const changed = last.then(() => changeNow(decide));
-      last = changed.catch(() => {});
-      return changed;
-    },
-    used: async (keyIds) => {
-      const at = clock.now();
-      for (let from = 0; from < keyIds.length; from += usesPerCommit) {
-        const ids = keyIds.slice(from, from + usesPerCommit);
-        const body = Buffer.from(JSON.stringify(at));
-        const writes = ids.map((id) => ({ kind: kinds.use, id, expectedVersion: uses.get(id)?.version ?? 0, body }));
-        if ((await committer.commit(changeOutsideRuns({ putDocuments: writes, ledger: [] }))) === "conflict") return load();
-        for (const id of ids) uses.set(id, { at, version: (uses.get(id)?.version ?? 0) + 1 });
-      }
-    },
+    configured,
+    change: (decide) => inTurn(() => changeNow(decide)),
+    used: (keyIds) =>
+      inTurn(async () => {
+        const at = clock.now();
+        for (let from = 0; from < keyIds.length; from += usesPerCommit) {
+          const ids = keyIds.slice(from, from + usesPerCommit);
+          const body = Buffer.from(JSON.stringify(at));
+          const writes = ids.map((id) => ({ kind: kinds.use, id, expectedVersion: uses.get(id)?.version ?? 0, body }));
+          if ((await committer.commit(changeOutsideRuns({ putDocuments: writes, ledger: [] }))) === "conflict") {
+            await load();
+            return tell();
+          }
+          for (const id of ids) uses.set(id, { at, version: (uses.get(id)?.version ?? 0) + 1 });
+        }
+      }),
     lastUsed: (keyId) => uses.get(keyId)?.at ?? null,
-    refresh: async () => {
-      if (((await store.readDocument(kinds.version, versionId))?.version ?? 0) === version) return;
-      await load();
-      tell();
-    },
+    refresh: () =>
+      inTurn(async () => {
+        if (((await store.readDocument(kinds.version, versionId))?.version ?? 0) === version) return;
+        await load();
+        tell();
+      }),
     onChange: (listener) => void listeners.push(listener),
   };
 }

@@ -57,6 +57,7 @@ export const openSession: Session = {
   authority: {
     allows: () => true,
     allowsEverywhere: () => true,
+    allowsWithin: () => true,
     sees: () => true,
     rolesIn: () => [],
     mayPoll: () => true,

@@ -5,12 +5,13 @@ import type { Access } from "../../service/access/access.ts";
 import { type Concurrency, callerOf as underWayOf } from "../../service/access/concurrency.ts";
 import { openSession, type Session } from "../../service/access/session.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
+import type { RouteAccess } from "./access.ts";
 import { refusedByGuard, refusedByHeaders } from "./guard.ts";
 import { headerOf } from "./header.ts";
 import { claimTenant, identify, overwriteClaims, refusedQueue, refusedTo } from "./identify.ts";
 import type { Problem } from "./problem.ts";
 import { createRateLimit } from "./rate-limit.ts";
-import { type RouteAccess, routeAccess } from "./route-access.ts";
+import { routeAccess } from "./route-access.ts";
 import { tenantOf } from "./tenant.ts";
 
 export type RestOptions = {

@@ -7,15 +7,9 @@ import type { Access } from "../../service/access/access.ts";
 import type { AuthenticationRefusal, Credentials } from "../../service/access/authenticator.ts";
 import type { Session } from "../../service/access/session.ts";
 import { peerCertificateOf } from "../../tls/peer-certificate.ts";
+import type { RouteAccess } from "./access.ts";
 import { headerOf } from "./header.ts";
-import type { Problem, ProblemCodes } from "./problem.ts";
-import type { RouteAccess } from "./route-access.ts";
-
-export const accessCodes: ProblemCodes = {
-  unauthenticated: 401,
-  "permission-denied": 403,
-  "locked-out": 429,
-};
+import type { Problem } from "./problem.ts";
 
 type Request = Pick<IncomingMessage, "headers" | "socket">;
 

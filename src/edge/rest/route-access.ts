@@ -1,24 +1,7 @@
 import * as z from "zod/mini";
 import type { Permission } from "../../access/permission.ts";
+import type { RouteAccess } from "./access.ts";
 import type { RouteName } from "./routes.ts";
-
-/** Who may ask a route. */
-export type RouteAccess =
-  /** Anybody, also who does not say who they are. */
-  | { readonly to: "public" }
-  /** Whoever proves who they are. */
-  | { readonly to: "everybody" }
-  /** What belongs to no tenant: whoever has the permission in all of them. */
-  | { readonly to: "everywhere"; readonly permission: Permission }
-  /** Whoever has one of the permissions in the tenant that the request is for. */
-  | {
-      readonly to: "tenant";
-      readonly permissions: readonly Permission[];
-      /** Of a request for a task: the task queue that its body names, since some principals are kept to a few. */
-      readonly taskQueue?: (body: unknown) => string;
-      /** Members of the answer that hold payloads: they are hidden from who may not read those. */
-      readonly payloads?: readonly string[];
-    };
 
 const inTenant = (...permissions: readonly Permission[]): RouteAccess => ({ to: "tenant", permissions });
 const everywhere = (permission: Permission): RouteAccess => ({ to: "everywhere", permission });

@@ -5,8 +5,8 @@ import { assert } from "../../base/assert.ts";
 import { err, ok, type Result } from "../../base/result.ts";
 import type { Core } from "../../service/core.ts";
 import { PageTokenError } from "../../store/store.ts";
+import { accessCodes } from "./access.ts";
 import { answerOnce, idempotentCodes, type Repeatable } from "./idempotent.ts";
-import { accessCodes } from "./identify.ts";
 import { badRequest, bodyProblems, commonProblems, notJson, type Problem, type ProblemCodes } from "./problem.ts";
 import type { Subscription } from "./watch.ts";
 

@@ -95,7 +95,7 @@ export function createAuthenticator<Certificate extends { readonly fingerprint: 
   }
 
   function byToken(token: string, address: string): Authenticated | Promise<Authenticated> {
-    if (verifyToken === null) return refuse("jwt", "tokens are not accepted", address);
+    if (verifyToken === null) return lockedOut(address) ?? refuse("jwt", "tokens are not accepted", address);
     const name = hashOf(token).toString("base64");
     const known = remembered(name);
     if (known !== null) {
@@ -176,7 +176,7 @@ export function createAuthenticator<Certificate extends { readonly fingerprint: 
     if (apiKey !== "") return byKey(unquoted(apiKey), address);
     if (authorization !== "") {
       const [, bearer] = /^bearer +(\S+) *$/i.exec(authorization) ?? [];
-      if (bearer === undefined) return refuse("unknown", "not a bearer token", address);
+      if (bearer === undefined) return lockedOut(address) ?? refuse("unknown", "not a bearer token", address);
       return looksLikeKey(bearer) ? byKey(bearer, address) : byToken(bearer, address);
     }
     const shown = certificate();

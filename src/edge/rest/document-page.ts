@@ -1,4 +1,4 @@
-import type { JsonSchema, OpenApi, Operation } from "./openapi.ts";
+import type { JsonSchema, OpenApi, Operation, Parameter } from "./openapi.ts";
 
 // The API's document for people: one page without scripts, which needs nothing from elsewhere.
 
@@ -17,14 +17,16 @@ th,td{text-align:left;vertical-align:top;padding:.15rem 1rem .15rem 0}
 
 /** The whole page as HTML. */
 export function documentPage({ info, tags, paths, components }: OpenApi): string {
+  const { schemas: named, securitySchemes } = components;
   const operations = Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
   );
-  const sections = tags.map(({ name }) => {
+  const ofEvery = parametersOfEvery(operations.map(({ operation }) => operation));
+  const sections = tags.map(({ name, description = "" }) => {
     const inside = operations.filter(({ operation }) => operation.tags.includes(name));
-    return `<section><h2 id="${escaped(name)}">${escaped(name)}</h2>${inside.map(operationHtml).join("")}</section>`;
+    return `<section><h2 id="${escaped(name)}">${escaped(name)}</h2><p>${prose(description)}</p>${inside.map((one) => operationHtml(one, ofEvery)).join("")}</section>`;
   });
-  const schemas = Object.entries(components.schemas).map(
+  const schemas = Object.entries(named).map(
     ([name, schema]) =>
       `<details id="schema-${escaped(name)}"><summary><code>${escaped(name)}</code></summary>${schemaHtml(schema)}</details>`,
   );
@@ -33,6 +35,10 @@ export function documentPage({ info, tags, paths, components }: OpenApi): string
 <style>${pageStyle}</style></head><body>
 <h1>${escaped(info.title)} API</h1><p>${prose(info.description)}</p>
 <p>For programs: <a href="openapi.json">openapi.json</a>, <a href="openapi.yaml">openapi.yaml</a></p>
+<h2>Every request</h2>
+<p>Who asks is proved in one of these ways, where the server requires it:</p>
+<ul>${Object.values(securitySchemes).map(credentialHtml).join("")}</ul>
+<table>${[...ofEvery.values()].map(parameterHtml).join("")}</table>
 <nav>${tags.map(({ name }) => `<a href="#${escaped(name)}">${escaped(name)}</a>`).join(" · ")}</nav>
 ${sections.join("\n")}
 <section><h2>Schemas</h2>${schemas.join("\n")}</section>
@@ -40,28 +46,60 @@ ${sections.join("\n")}
 `;
 }
 
-function operationHtml({ path, method, operation }: { path: string; method: string; operation: Operation }): string {
-  const { operationId, summary, parameters, requestBody, responses } = operation;
-  const rows = parameters.map(
-    ({ name, in: place, required, description = "", schema }) =>
-      `<tr><td><code>${escaped(name)}</code></td><td>${place}${required ? ", needed" : ""}</td><td><code>${typeText(schema)}</code></td><td>${prose(description)}</td></tr>`,
-  );
+type Shown = { readonly path: string; readonly method: string; readonly operation: Operation };
+
+function operationHtml({ path, method, operation }: Shown, ofEvery: ReadonlyMap<string, Parameter>): string {
+  const { operationId, summary, description = "", parameters, requestBody, responses } = operation;
+  const rows = parameters.filter(({ name }) => !ofEvery.has(name)).map(parameterHtml);
   const bodies = Object.entries(requestBody?.content ?? {}).map(
     ([type, { schema }]) => `<h4>Body: ${escaped(type)}</h4>${schemaHtml(schema)}`,
   );
   const answers = Object.entries(responses).map(([status, { description, content = {} }]) =>
     Object.entries(content)
-      .map(([type, { schema }]) => `<h4>${status} ${escaped(description)}: ${escaped(type)}</h4>${codesHtml(schema) ?? schemaHtml(schema)}`)
+      .map(([type, { schema }]) => {
+        const codes = codesHtml(schema);
+        const named = `${status} ${escaped(description)}`;
+        return codes === null ? `<h4>${named}: ${escaped(type)}</h4>${schemaHtml(schema)}` : `<p>${named}: ${codes}</p>`;
+      })
       .join(""),
   );
   return `<details id="${escaped(operationId)}"><summary><b class="method">${method.toUpperCase()}</b> <code>${escaped(path)}</code> ${prose(summary)}</summary>
+<p>${prose(description)}</p><pre>${escaped(curlOf({ path, method, operation }))}</pre>
 ${rows.length === 0 ? "" : `<table>${rows.join("")}</table>`}${bodies.join("")}${answers.join("")}</details>`;
+}
+
+const parameterHtml = ({ name, in: place, required, description = "", schema }: Parameter): string =>
+  `<tr><td><code>${escaped(name)}</code></td><td>${place}${required ? ", needed" : ""}</td><td><code>${typeText(schema)}</code></td><td>${prose(description)}</td></tr>`;
+
+const credentialHtml = (scheme: OpenApi["components"]["securitySchemes"][keyof OpenApi["components"]["securitySchemes"]]): string => {
+  const how =
+    scheme.type === "apiKey" ? `<code>${scheme.name}</code>: ` : scheme.type === "http" ? "<code>Authorization: Bearer</code>: " : "";
+  return `<li>${how}${prose(scheme.description)}</li>`;
+};
+
+/** Headers that mean the same everywhere, so that one table has them. */
+function parametersOfEvery([first, ...more]: readonly Operation[]): ReadonlyMap<string, Parameter> {
+  const everywhere = (first?.parameters ?? []).filter(
+    ({ name, in: place }) => place === "header" && more.every(({ parameters }) => parameters.some((other) => other.name === name)),
+  );
+  return new Map(everywhere.map((parameter) => [parameter.name, { ...parameter, required: false }]));
+}
+
+/** The request with its example, for a shell. */
+function curlOf({ path, method, operation: { parameters, requestBody } }: Shown): string {
+  const needed = parameters.filter(({ in: place, required }) => place === "query" && required).map(({ name }) => `${name}=…`);
+  const url = `localhost:8081${path}${needed.length === 0 ? "" : `?${needed.join("&")}`}`;
+  const [type, { example } = { example: undefined }] = Object.entries(requestBody?.content ?? {})[0] ?? [];
+  const verb = method === "get" ? "" : ` -X ${method.toUpperCase()}`;
+  const sent = typeof example === "string" ? example : JSON.stringify(example, null, 1)?.replace(/\n */g, " ");
+  const body = sent === undefined ? "" : ` \\\n  -H 'Content-Type: ${type}' --data-binary '${sent}'`;
+  return `curl -s${verb} ${/[{?]/.test(url) ? `'${url}'` : url}${body}`;
 }
 
 /** Of problems, their codes say all. */
 function codesHtml({ allOf }: JsonSchema): string | null {
   const codes = Array.isArray(allOf) ? (allOf[1] as { properties: { code: { enum: readonly string[] } } }).properties.code.enum : null;
-  return codes === null ? null : `<p>${codes.map((code) => `<code>${escaped(code)}</code>`).join(", ")}</p>`;
+  return codes === null ? null : codes.map((code) => `<code>${escaped(code)}</code>`).join(", ");
 }
 
 const schemaHtml = (schema: JsonSchema): string => `<pre>${typeText(schema)}</pre>`;
@@ -76,6 +114,7 @@ function typeText(schema: JsonSchema, indent = ""): string {
   if (Array.isArray(values)) return escaped(values.map((one) => JSON.stringify(one)).join(" | "));
   if (value !== undefined) return escaped(JSON.stringify(value));
   if (Array.isArray(anyOf)) return anyOf.map((one: JsonSchema) => typeText(one, indent)).join(" | ");
+  if (Array.isArray(type)) return escaped(type.join(" | "));
   if (type === "array") return `[${typeText((items ?? {}) as JsonSchema, indent)}]`;
   if (properties !== undefined) {
     const deeper = `${indent}  `;

@@ -5,12 +5,17 @@ import { ok } from "../../base/result.ts";
 import { documentPage, pageStyle } from "./document-page.ts";
 import { type OpenApi, openApiOf } from "./openapi.ts";
 import { type Route, route } from "./route.ts";
+import type { RouteAccess } from "./access.ts";
+import { routeAccess } from "./route-access.ts";
+
+const accessByName: ReadonlyMap<string, RouteAccess> = new Map(Object.entries(routeAccess));
 
 /** The routes, and those that describe them all. */
 export function documentedRoutes(routes: { readonly [name: string]: Route }): readonly Route[] {
+  const access = new Map(Object.entries(routes).map(([name, one]) => [one, accessByName.get(name)]));
   let made: OpenApi | null = null;
   const document = (): OpenApi => {
-    made ??= openApiOf(all);
+    made ??= openApiOf(all, (one) => access.get(one));
     return made;
   };
   const all = [

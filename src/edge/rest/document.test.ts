@@ -19,8 +19,12 @@ import { newSecret } from "../../service/push/webhook-signature.ts";
 import { accepted, patient } from "../../service/service.test-kit.ts";
 import { StoreError } from "../../store/store.ts";
 import { answersSeen, document, resolve } from "./conform.test-kit.ts";
-import type { JsonSchema } from "./openapi.ts";
+import { documentedRoutes } from "./document-routes.ts";
+import type { JsonSchema, OpenApi } from "./openapi.ts";
+import { requestExamples } from "./request-examples.ts";
 import { type Asked, openApi, type TestApi } from "./rest.test-kit.ts";
+import type { Route } from "./route.ts";
+import { routes } from "./routes.ts";
 
 // The API's document is OpenAPI, says what happens, and all that it says happens. Every answer here, as in all tests of this folder, is held
 // against it (`conform.test-kit.ts`).
@@ -71,13 +75,44 @@ describe("the document", () => {
   test("is a page that needs nothing from elsewhere", async () => {
     const { text, type } = await api.ask("GET", "/api/v1/docs");
     expect(type).toBe("text/html; charset=utf-8");
-    expect(text).not.toMatch(/<script|\ssrc=|https?:\/\//);
+    // Examples may name addresses.
+    expect(text.replace(/<pre>.*?<\/pre>/gs, "")).not.toMatch(/<script|\ssrc=|https?:\/\//);
     for (const { path, operation } of operations) {
       expect(text).toContain(`id="${operation.operationId}"`);
       expect(text).toContain(path);
     }
+    for (const shown of ["next_cursor: string | null", "Needs <code>jobs.write</code>", "curl -s -X POST localhost:8081/api/v1/jobs"])
+      expect(text).toContain(shown);
     const anchors = [...text.matchAll(/href="#([^"]+)"/g)].map(([, id]) => `id="${id}"`);
     expect(anchors.filter((anchor) => !text.includes(anchor))).toEqual([]);
+  });
+
+  test("says what each group and each parameter is for", async () => {
+    const { json } = await api.ask("GET", "/api/v1/openapi.json");
+    const served = json as unknown as OpenApi;
+    expect(served.tags.filter(({ description }) => description === undefined)).toEqual([]);
+    const meant = Object.entries(served.paths).flatMap(([path, methods]) =>
+      Object.values(methods).flatMap(({ parameters }) => parameters.map(({ name, description }) => ({ path, name, description }))),
+    );
+    expect(meant.filter(({ description }) => description === undefined)).toEqual([]);
+  });
+
+  test("says who may ask: nobody has to prove anything for the document itself", async () => {
+    const { json } = await api.ask("GET", "/api/v1/openapi.json");
+    const { paths, security } = json as unknown as OpenApi;
+    expect(security).toEqual([{ apiKey: [] }, { bearer: [] }, { certificate: [] }, {}]);
+    expect(paths["/api/v1/jobs"]?.post).toMatchObject({ description: "Needs `jobs.write` in the tenant." });
+    expect(paths["/api/v1/policy/publish"]?.post).toMatchObject({ description: "Needs `policy.write` in every tenant." });
+    expect(paths["/api/v1/docs"]?.get).toMatchObject({ security: [] });
+  });
+
+  test("has an example of each body, which the route takes", () => {
+    const taking = documentedRoutes(routes).filter(({ body }) => body !== null);
+    const exampleOf = ({ method, path }: Route): unknown => requestExamples[`${method} ${path}`];
+    expect(taking.filter((one) => exampleOf(one) === undefined).map(({ method, path }) => `${method} ${path}`)).toEqual([]);
+    for (const one of taking) expect([one.path, one.body?.safeParse(exampleOf(one)).success]).toEqual([one.path, true]);
+    const known = new Set(taking.map(({ method, path }) => `${method} ${path}`));
+    expect(Object.keys(requestExamples).filter((name) => !known.has(name))).toEqual([]);
   });
 
   test("names each operation once", () => {

@@ -25,7 +25,7 @@ const address = `127.0.0.1:${ports.grpc}`;
 const server = startChild({
   name: "server",
   args: [
-    ...[beside("../../bin/holdfast.js"), "dev", "--port", String(ports.grpc), "--http-port", String(ports.http)],
+    ...[beside("../../bin/holdfast.js"), "dev", "--db", ":memory:", "--port", String(ports.grpc), "--http-port", String(ports.http)],
     ...["--policy", beside("policy.yaml"), "--log-level", "warn"],
   ],
   logFile: join(dataDir, "server.log"),

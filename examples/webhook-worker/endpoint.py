@@ -1,6 +1,6 @@
 """An endpoint that needs nothing but Python: jobs are pushed to it, and it answers with what came of them.
 
-    HOLDFAST_SECRET=whsec_… python3 endpoint.py 8090
+    WEBHOOK_SECRET=whsec_… python3 endpoint.py 8090
 """
 
 import base64
@@ -12,7 +12,7 @@ import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-SECRET = os.environ["HOLDFAST_SECRET"]
+SECRET = os.environ["WEBHOOK_SECRET"]
 KEY = base64.b64decode(SECRET.removeprefix("whsec_"))
 TOLERANCE_SECONDS = 300
 BODY_BYTES_MAX = 4 * 1024 * 1024

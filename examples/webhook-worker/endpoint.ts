@@ -1,13 +1,13 @@
 // An endpoint that needs nothing but Node: jobs are pushed to it, and it answers with what came of them.
 //
-//     HOLDFAST_SECRET=whsec_… npx tsx endpoint.ts 8090
+//     WEBHOOK_SECRET=whsec_… npx tsx endpoint.ts 8090
 
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { createServer, type IncomingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";
 
-const secret = process.env.HOLDFAST_SECRET;
-if (secret === undefined) throw new Error("set HOLDFAST_SECRET");
+const secret = process.env.WEBHOOK_SECRET;
+if (secret === undefined) throw new Error("set WEBHOOK_SECRET");
 const key = Buffer.from(secret.replace(/^whsec_/, ""), "base64");
 const toleranceSeconds = 300;
 const bodyBytesMax = 4 * 2 ** 20;

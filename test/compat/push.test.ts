@@ -70,7 +70,7 @@ describe("the examples take what is signed", () => {
   ])("%s", async (_name, command, args) => {
     const secret = newSecret();
     const server = await startServer(":memory:");
-    const { line: url } = await start(command, args, { cwd, env: { ...process.env, HOLDFAST_SECRET: secret } });
+    const { line: url } = await start(command, args, { cwd, env: { ...process.env, WEBHOOK_SECRET: secret } });
     await server.ask("PUT", "/endpoints/greeter", { task_queues: "job.greet", url, secret });
     expect(await server.ask("POST", "/endpoints/greeter/test")).toMatchObject({ ok: true, status: 200 });
     const good = await server.submit({ input: { name: "Ada" } });

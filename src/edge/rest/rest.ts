@@ -47,8 +47,9 @@ export async function createRestApi({
     frameworkErrors: (error, request, reply) => sendProblem(reply, problemOfError(error, request)),
   });
   const accessByPath = new Map<string, RouteAccess>();
+  // HEAD is GET without its body, and tells as much.
   const accessOf = ({ method, routeOptions }: FastifyRequest): RouteAccess =>
-    accessByPath.get(`${method} ${routeOptions.url ?? ""}`) ?? publicAccess;
+    accessByPath.get(`${method === "HEAD" ? "GET" : method} ${routeOptions.url ?? ""}`) ?? publicAccess;
   const concurrency = createConcurrency(options.concurrentRequests);
   const sessions = addHooks(app, { options, concurrency, access: services.access, accessOf, metrics, sendProblem });
   const parseJson = app.getDefaultJsonParser("error", "error");

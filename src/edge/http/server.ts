@@ -108,6 +108,7 @@ export function startHttpEdge(options: HttpEdgeOptions): Promise<HttpEdge> {
   const headers = Object.entries({ ...securityHeaders, ...(tls === null ? {} : transportSecurity) });
   const answer = (request: IncomingMessage, response: ServerResponse): void => {
     for (const [name, value] of headers) response.setHeader(name, value);
+    if (hasTooManyHeaders(request)) return void problem(response, tooManyHeaders);
     const path = (request.url ?? "/").split("?", 1)[0] ?? "/";
     if (path.startsWith("/api/")) return void answerByApi(request, response);
     const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
@@ -126,7 +127,8 @@ export function startHttpEdge(options: HttpEdgeOptions): Promise<HttpEdge> {
     maxHeaderSize: headerBytesMax,
   };
   const server = tls === null ? createServer(bounds, answer) : securedServer(tls, bounds, answer);
-  server.maxHeadersCount = headersMax;
+  // One more is enough to see that there are too many: those that come after are not looked at.
+  server.maxHeadersCount = headersMax + 1;
   server.maxConnections = limits.connectionsMax;
   server.on("drop", () => refused("connections"));
   boundConnections(server, limits.connectionsPerAddressMax, () => refused("connections-per-address"));
@@ -134,6 +136,7 @@ export function startHttpEdge(options: HttpEdgeOptions): Promise<HttpEdge> {
   server.on("upgrade", (request, socket, head) => {
     // Who leaves before the answer is no reason to stop.
     socket.on("error", () => {});
+    if (hasTooManyHeaders(request)) return void socket.end("HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\n\r\n");
     if (!request.url?.startsWith("/api/")) return void socket.end("HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n");
     loading ??= api();
     loading.then(
@@ -171,8 +174,11 @@ const nobody = async (): Promise<null> => null;
 
 /** All headers of a request together; more are answered with 431. */
 const headerBytesMax = 16 * 1024;
-/** Those that come after are not looked at. */
+/** More are answered with 431 as well. */
 const headersMax = 100;
+
+const hasTooManyHeaders = ({ rawHeaders }: IncomingMessage): boolean => rawHeaders.length > 2 * headersMax;
+const tooManyHeaders: Refusal = { status: 431, code: "too-many-headers", detail: `a request has at most ${headersMax} headers` };
 
 /** For every answer: it is data, is not to be guessed at, and is nobody's frame. */
 export const securityHeaders: { readonly [name: string]: string } = {

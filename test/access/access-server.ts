@@ -70,7 +70,7 @@ export async function startAccessServer(
     newId: randomUUID,
     namespaces: ["default", own, foreign].map((name) => ({ name, retention: dayMs, searchAttributes: {} })),
     retention: true,
-    access: { ...openAccess, required: true, issuers: [issuer.settings()], certificates: options.certificates ?? [] },
+    access: { ...openAccess, required: true, issuers: [issuer.settings({ clockTolerance: 0 })], certificates: options.certificates ?? [] },
   });
   if (options.policy !== undefined) core.kernel.enforce(snapshotFrom(options.policy));
   const temporal = await startTemporalEdge({

@@ -92,6 +92,7 @@ async function start(config: Config): Promise<Holdfast> {
     artifacts: artifactOptions(config.artifacts),
     push: config.push,
     routes: config.routes,
+    quotas: config.quotas,
     notify: { ...config.notify, approvals: config.approvals.notify },
     ...(skipping === null ? {} : { onCommit: skipping.consider }),
   }).catch(async (error: unknown) => {
@@ -116,6 +117,7 @@ async function start(config: Config): Promise<Holdfast> {
     const { grpcReceiveBytes, openPolls, pollsPerPrincipal, pollsPerNamespace, callsPerPrincipal, connectionsPerAddress } = config.limits;
     const temporal = await startTemporalEdge({
       services: core.services,
+      admission: core.admission,
       access: { authenticate: (call) => core.access.authenticate(credentialsOf(call)), lookup: core.access.lookup },
       host: config.ip,
       port: config.port,
@@ -158,8 +160,7 @@ async function start(config: Config): Promise<Holdfast> {
       reloadCertificate: async () => tls.value?.reload(),
       drain: async () => {
         ready = false;
-        core.drain();
-        await temporal.drain();
+        await Promise.all([temporal.drain(), core.drain()]);
       },
       stop: async () => {
         ready = false;

@@ -1,3 +1,4 @@
+import { noQuotas, type QuotaOptions } from "../access/quota.ts";
 import { err, ok } from "../base/result.ts";
 import { type DurationMs, secondMs } from "../base/time.ts";
 import { type Context, isRunning, type MutableState } from "../execution/execution.ts";
@@ -53,6 +54,9 @@ import { createDoctor, type Doctor } from "./doctor/doctor.ts";
 import type { Host } from "./doctor/host.ts";
 import { createEffects } from "./effects.ts";
 import type { Engine, LongPoll } from "./engine.ts";
+import { type Admission, createAdmission } from "./fairness/admission.ts";
+import { createCrowd } from "./fairness/crowd.ts";
+import { createTurns } from "./fairness/turns.ts";
 import { getWorkflowExecutionHistory, getWorkflowExecutionHistoryReverse } from "./get-workflow-execution-history.ts";
 import { createIdempotency, type Idempotency } from "./idempotency.ts";
 import { createDeadLetters, type DeadLetters } from "./jobs/dead-letters.ts";
@@ -81,6 +85,8 @@ import { type ConfiguredEndpoint, createEndpoints, type Endpoints } from "./push
 import { type Pinged, ping } from "./push/push-request.ts";
 import { createPushWorker } from "./push/push-worker.ts";
 import { queryWorkflow, respondQueryTaskCompleted } from "./query-workflow.ts";
+import { limitedPoll } from "./quotas/limited-poll.ts";
+import { createQuotas, type Quotas } from "./quotas/quotas.ts";
 import { createReconciler, type Reconciler } from "./reconciler/reconciler.ts";
 import { requestCancelWorkflowExecution } from "./request-cancel-workflow-execution.ts";
 import { startRetention } from "./retention.ts";
@@ -156,6 +162,8 @@ export type CoreOptions = {
   readonly artifacts?: ArtifactOptions;
   /** How often what stands still is looked for; without it only when somebody asks. */
   readonly reconcile?: { readonly interval: DurationMs };
+  /** What namespaces may take of the server; without it, as much as they like. */
+  readonly quotas?: QuotaOptions;
   /** The machine, for whoever asks what is wrong. */
   readonly host?: Host;
   /** Without it, nobody has to say who they are. */
@@ -192,6 +200,9 @@ export type Core = {
   /** That declarative workflows look into. */
   readonly configs: Configs;
   readonly traces: Traces;
+  /** What every request passes that is of a namespace. */
+  readonly admission: Admission;
+  readonly quotas: Pick<Quotas, "usage">;
   /** Of resources outside of this server. */
   readonly locks: Locks;
   /** Files behind pointers. */
@@ -213,8 +224,8 @@ export type Core = {
   nextWake(): Promise<number | null>;
   /** The clock has jumped: what is due now is looked for again. */
   clockJumped(): void;
-  /** Answers open polls empty and hands out no more tasks. */
-  drain(): void;
+  /** Answers open polls empty and hands out no more tasks. Resolves when what the server itself works on has ended. */
+  drain(): Promise<void>;
   /** Stops the loops and waits for commits under way. The store stays open. */
   stop(): Promise<void>;
 };
@@ -230,7 +241,8 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   const notifyOptions = options.notify ?? { channels: {}, approvals: null, signingKey: null, allowPrivate: false, timeout: 10 * secondMs };
   const noticesUrl = webhookUrl(notifyOptions.channels[notifyOptions.approvals ?? ""] ?? "");
   const stream = createStream({ clock, namespaces, newId });
-  const groups = stream.following(countingApprovals(createCommitter({ store, metrics }), metrics));
+  const crowd = createCrowd({ now: () => performance.now() });
+  const groups = stream.following(countingApprovals(createCommitter({ store, metrics, crowd }), metrics));
   let notices: ApprovalNotices | null = null;
   const committer = noticesUrl === null ? groups : committingNotices(groups, () => notices?.added());
   const startLock = createKeyedLock();
@@ -269,6 +281,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     };
   };
 
+  const quotas = createQuotas({ options: options.quotas ?? noQuotas, namespaces, store, log: log.child("quotas"), metrics });
   const tokens = createTaskTokens(options.access?.required === true ? await taskTokenKey({ store, committer }) : null);
   const dispatch = createDispatch({
     store,
@@ -276,6 +289,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     queries,
     kernel,
     tokens,
+    quotas,
     speculative: (cell, queue) => {
       const scheduledEventId = cell.state.core.workflowTask?.scheduledEventId ?? 0;
       matching.offer(queue, {
@@ -303,14 +317,15 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     }
   };
 
-  const matching = createMatching({ store, clock, metrics, startTask });
+  const matching = createMatching({ store, clock, metrics, startTask, takeActivity: quotas.takeActivity });
+  quotas.onRoom(matching.roomFor);
 
   const runs = createRuns<InlineWorker>({
     store,
     committer,
     metrics,
     contextOf,
-    stage: policyLimits.following(dispatch.stage),
+    stage: quotas.following(policyLimits.following(dispatch.stage)),
     encodeEffects: (draft) => transfer.encode(draft),
     noted: kernel.noted,
     committed: (parts, outbox) => {
@@ -357,6 +372,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
 
   await namespaces.recover(options.namespaces);
   await policyLimits.recover();
+  await quotas.recover(runs.load);
   // Before anything is decided.
   const policyFiles = await enforcePolicyFiles(files, { publisher, signing, log: policyLog });
   if (!policyFiles.ok) throw new Error(policyFiles.error.join("\n"));
@@ -390,6 +406,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     clusterId,
     namespaces,
     runs,
+    quotas,
     transfer,
     matching,
     startLock,
@@ -463,6 +480,8 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     configs,
     traces: createTraces(engine),
     schemas: createSchemas({ store, committer, clock, namespaces }),
+    admission: createAdmission({ namespaces, quotas, turns: createTurns({ crowd }) }),
+    quotas,
     locks: createLocks({ store, committer, clock, namespaces }),
     artifacts,
     jobs,
@@ -499,12 +518,9 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     isBusy: () => (busy !== null && busy.size > 0) || !transfer.idle,
     nextWake: () => wakes.next(),
     clockJumped: () => wakes.recheck(),
-    drain: () => {
-      builtInWorker.drain();
-      dag.worker.drain();
-      jobWorker.drain();
-      pushWorker.drain();
+    drain: async () => {
       matching.drain();
+      await Promise.all([builtInWorker, dag.worker, jobWorker, pushWorker].map((worker) => worker.drain()));
     },
     stop: async () => {
       matching.drain();
@@ -512,6 +528,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
       await Promise.all([builtInWorker.stop(), dag.worker.stop(), jobWorker.stop(), pushWorker.stop(), notices?.stop()]);
       deadLetters.stop();
       policyLimits.stop();
+      quotas.stop();
       await reconciler.stop();
       wakes.stop();
       transfer.stop();
@@ -562,12 +579,12 @@ const createServices = (engine: Engine): Services => ({
   listSearchAttributes: listSearchAttributes(engine),
   getWorkflowExecutionHistory: getWorkflowExecutionHistory(engine),
   getWorkflowExecutionHistoryReverse: getWorkflowExecutionHistoryReverse(engine),
-  pollWorkflowTaskQueue: exceptServerTaskQueues(pollWorkflowTaskQueue(engine)),
+  pollWorkflowTaskQueue: exceptServerTaskQueues(limitedPoll(engine, pollWorkflowTaskQueue(engine))),
   respondWorkflowTaskCompleted: respondWorkflowTaskCompleted(engine),
   respondWorkflowTaskFailed: respondWorkflowTaskFailed(engine),
   respondQueryTaskCompleted: respondQueryTaskCompleted(engine),
   resetStickyTaskQueue: resetStickyTaskQueue(engine),
-  pollActivityTaskQueue: exceptServerTaskQueues(pollActivityTaskQueue(engine)),
+  pollActivityTaskQueue: exceptServerTaskQueues(limitedPoll(engine, pollActivityTaskQueue(engine))),
   recordActivityTaskHeartbeat: recordActivityTaskHeartbeat(engine),
   recordActivityTaskHeartbeatById: recordActivityTaskHeartbeatById(engine),
   respondActivityTaskCompleted: respondActivityTaskCompleted(engine),

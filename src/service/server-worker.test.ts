@@ -106,12 +106,19 @@ test("stopping aborts what is under way and takes nothing more", async () => {
   expect(polls).toHaveLength(before);
 });
 
-test("draining lets go on what is under way", async () => {
+test("draining waits for what is under way, and takes nothing more", async () => {
   const { worker, begun, add } = running();
   add("shop", 9);
   await settled();
-  worker.drain();
-  begun[0]?.finish();
-  await settled();
+  let drained = false;
+  const draining = worker.drain().then(() => {
+    drained = true;
+  });
+  for (const { finish } of begun) {
+    expect(drained).toBe(false);
+    finish();
+    await settled();
+  }
+  await draining;
   expect(begun).toHaveLength(4);
 });

@@ -9,8 +9,8 @@ import type { Caller } from "./services.ts";
 
 /** A worker inside of the server. */
 export type ServerWorker = {
-  /** Takes no more tasks. Those under way go on. */
-  drain(): void;
+  /** Takes no more tasks. Resolves when those under way have ended. */
+  drain(): Promise<void>;
   /** Takes no more tasks, aborts those under way, and resolves when they have ended. */
   stop(): Promise<void>;
 };
@@ -83,16 +83,16 @@ export function createServerWorker<Task>(deps: {
   }
 
   matching.watch(queue, told);
+  const drain = async (): Promise<void> => {
+    draining = true;
+    ready.clear();
+    await Promise.all(underWay);
+  };
   return {
-    drain: () => {
-      draining = true;
-      ready.clear();
-    },
-    stop: async () => {
-      draining = true;
-      ready.clear();
+    drain,
+    stop: () => {
       stopping.abort();
-      await Promise.all(underWay);
+      return drain();
     },
   };
 }

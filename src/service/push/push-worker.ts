@@ -145,16 +145,16 @@ export function createPushWorker(deps: {
     for (const key of matching.queues()) if (key.type === "activity") told(key);
   });
 
-  const drain = () => {
+  const drain = async (): Promise<void> => {
     draining = true;
     ready.clear();
+    await Promise.all(underWay);
   };
   return {
     drain,
     stop: async () => {
-      drain();
       const grace = setTimeout(() => stopping.abort(), graceMs);
-      await Promise.all(underWay);
+      await drain();
       clearTimeout(grace);
       stopping.abort();
     },

@@ -170,22 +170,19 @@ describe("the printed configuration", () => {
     );
     const text = printable(config);
     expect(text.split("\n")).toHaveLength(configPaths.length);
-    const nested: Record<string, Record<string, string> | string> = {};
-    for (const line of text.split("\n")) {
+    const lines: string[] = [];
+    let above: readonly string[] = [];
+    for (const line of text.split("\n").sort()) {
       const [, path = "", value = ""] = /^([\w.]+): (.*)$/.exec(line) ?? [];
-      const [group = "", key] = path.split(".");
-      if (key === undefined) nested[group] = value;
-      else nested[group] = { ...(nested[group] as Record<string, string> | undefined), [key]: value };
+      const groups = path.split(".");
+      const key = groups.pop();
+      const indented = (depth: number, said: string) => lines.push(`${"  ".repeat(depth)}${said}`);
+      for (const [depth, group] of groups.entries())
+        if (above.slice(0, depth + 1).join(".") !== groups.slice(0, depth + 1).join(".")) indented(depth, `${group}:`);
+      indented(groups.length, `${key}: ${value}`);
+      above = groups;
     }
-    const yaml = Object.entries(nested)
-      .map(([key, value]) =>
-        typeof value === "string"
-          ? `${key}: ${value}`
-          : `${key}:\n${Object.entries(value)
-              .map(([k, v]) => `  ${k}: ${v}`)
-              .join("\n")}`,
-      )
-      .join("\n");
+    const yaml = lines.join("\n");
     expect(resolved(await file(yaml))).toEqual(config);
   });
 

@@ -6,6 +6,7 @@ import { type DurationMs, dayMs, hourMs, secondMs } from "../base/time.ts";
 import { defaultLimits, type Limits } from "../execution/limits.ts";
 import { type AuthConfig, authProblems, authSchema, defaultAuth } from "./auth.ts";
 import { defaultEncryption, type EncryptionConfig, encryptionProblems, encryptionSchema } from "./encryption.ts";
+import { defaultQuotas, type QuotasConfig, quotasSchema } from "./quotas.ts";
 import { boolean, duration, filledText, hosts, oneOf, secretSetting, setting, text } from "./setting.ts";
 import { defaultTls, type TlsConfig, tlsProblems, tlsSchema } from "./tls.ts";
 
@@ -42,6 +43,7 @@ export type Config = {
   readonly artifacts: ArtifactConfig;
   readonly push: PushConfig;
   readonly auth: AuthConfig;
+  readonly quotas: QuotasConfig;
   readonly encryption: EncryptionConfig;
   readonly tls: TlsConfig;
   /** Task queues of the workers of topics, by patterns of topics such as `job.incident.*`; a topic without one is its own. */
@@ -204,6 +206,7 @@ export const defaultConfig: Config = {
   },
   push: { allowPrivate: false, endpoints: {} },
   auth: defaultAuth,
+  quotas: defaultQuotas,
   encryption: defaultEncryption,
   tls: defaultTls,
   routes: {},
@@ -343,6 +346,7 @@ const schema = z.strictObject({
     ),
   }),
   auth: authSchema,
+  quotas: quotasSchema,
   encryption: encryptionSchema,
   tls: tlsSchema,
   routes: z.record(z.string(), text("a task queue"), { error: "expected a mapping of topics to task queues" }),
@@ -439,7 +443,7 @@ function pathsOf(values: ConfigValues, path: readonly string[] = []): readonly (
 
 /** Settings whose keys a person chooses. */
 function isDictionary(path: readonly string[]): boolean {
-  return ["searchAttributes", "notify.channels", "push.endpoints", "routes", "auth.roles"].includes(path.join("."));
+  return ["searchAttributes", "notify.channels", "push.endpoints", "routes", "auth.roles", "quotas.namespaces"].includes(path.join("."));
 }
 
 const valueAt = (config: Config, path: readonly string[]): unknown =>
@@ -449,6 +453,8 @@ function printedValue(path: readonly string[], value: unknown): string {
   const [group, key = ""] = path;
   if (path.join(".") === "db") return withoutPassword(String(value));
   if ((group === "httpPort" || key === "requestsPerSecond" || key === "concurrentRequests") && value === null) return "off";
+  if (group === "quotas" && value === null) return "off";
+  if (path.join(".") === "quotas.default.storedBytes") return formatBytes(Number(value));
   if (path.join(".") === "push.endpoints") return printedEndpoints(value as PushConfig["endpoints"]);
   if (group === "notify") return printedNotify(key, value);
   if (key === "bootstrapToken" && value !== null) return "***";

@@ -80,7 +80,7 @@ function parsedVariable(path: readonly string[], value: string): unknown {
   if (path[0] === "namespaces") return namespacesFrom(items);
   if (path[0] === "policy" || path[0] === "policyKeys" || path[1] === "allowedHosts") return items;
   if (path.join(".") === "notify.channels" || path[0] === "routes") return channelsFrom(items);
-  if (["auth.roles", "auth.jwt", "auth.certificates"].includes(path.join("."))) return parsedJson(value);
+  if (["auth.roles", "auth.jwt", "auth.certificates", "quotas.namespaces"].includes(path.join("."))) return parsedJson(value);
   if (path.join(".") === "push.endpoints") return parsedJson(value);
   if (path[1] === "allowPrivate") return value === "true" || value === "false" ? value : items;
   return value;

@@ -27,6 +27,8 @@ export type Refusal =
       readonly message: string;
       readonly cause: ResourceExhaustedCause;
       readonly scope: ResourceExhaustedScope;
+      /** Of a quota of the namespace: which one, and after how many milliseconds to try again. */
+      readonly quota?: { readonly name: string; readonly retryAfter: number };
     }
   | { readonly kind: "permission-denied"; readonly message: string; readonly reason: string }
   /** The caller has not proved who it is. */

@@ -22,6 +22,7 @@ import type { BacklogTask, QueueKey, Store } from "../store/store.ts";
 import { firstHistoryPage } from "./history-pages.ts";
 import { type Handout, type Matching, type Poll, priorityMax, type Reservation } from "./matching.ts";
 import { attachQueries, type QueryRegistry } from "./query-registry.ts";
+import type { Quotas } from "./quotas/quotas.ts";
 import type { Part, RunCell, Staged } from "./runs.ts";
 import type { SafetyKernel } from "./safety-kernel.ts";
 import type { WithHistory } from "./services.ts";
@@ -73,8 +74,9 @@ export function createDispatch(deps: {
   readonly kernel: SafetyKernel;
   readonly tokens: TaskTokens;
   readonly speculative: (cell: RunCell, queue: QueueKey) => void;
+  readonly quotas: Pick<Quotas, "takeActivity">;
 }): Dispatch {
-  const { store, matching, queries, kernel, tokens } = deps;
+  const { store, matching, queries, kernel, tokens, quotas } = deps;
   let order = 0;
   /** Grows from task to task, and from process to process with the clock. */
   const nextOrder = (now: EpochMs): number => {
@@ -205,6 +207,7 @@ export function createDispatch(deps: {
       const putTasks: BacklogTask[] = [];
       const reserved: { readonly reservation: Reservation; readonly handout: Handout }[] = [];
       const offers: (() => void)[] = [];
+      const rooms: (() => void)[] = [];
 
       const place = (
         cell: RunCell,
@@ -268,7 +271,9 @@ export function createDispatch(deps: {
               own.activityTasks.length < eagerActivitiesMax &&
               !activity.limited &&
               taskQueue === draft.started.taskQueue?.name;
-            if (eager) own.activityTasks.push(handOutActivityTask(draft, scheduledEventId, own.poll, null));
+            const room = eager ? quotas.takeActivity(cell.key.namespaceId) : null;
+            if (room !== null) rooms.push(room);
+            if (eager && room !== null) own.activityTasks.push(handOutActivityTask(draft, scheduledEventId, own.poll, null));
             else
               place(cell, draft, {
                 type: "activity",
@@ -288,8 +293,10 @@ export function createDispatch(deps: {
           for (const { reservation, handout } of reserved) reservation.deliver(handout);
           for (const task of putTasks) matching().added(task);
           for (const offer of offers) offer();
+          for (const giveBack of rooms) giveBack();
         },
         failed: () => {
+          for (const giveBack of rooms) giveBack();
           for (const { reservation } of reserved) reservation.release();
         },
       };

@@ -10,6 +10,7 @@ import type { KeyedLock } from "./keyed-lock.ts";
 import type { Matching } from "./matching.ts";
 import type { Namespaces } from "./namespaces.ts";
 import type { QueryRegistry } from "./query-registry.ts";
+import type { Quotas } from "./quotas/quotas.ts";
 import type { Runs } from "./runs.ts";
 import type { TaskTokens } from "./task-token.ts";
 import type { Transfer } from "./transfer.ts";
@@ -30,6 +31,7 @@ export type Engine = {
   readonly clusterId: string;
   readonly namespaces: Namespaces;
   readonly runs: Runs<InlineWorker>;
+  readonly quotas: Pick<Quotas, "mayStart" | "mayStore" | "poll">;
   readonly transfer: Pick<Transfer, "settled">;
   readonly matching: Matching;
   /** Serializes what creates runs, per workflow id. */

@@ -61,6 +61,8 @@ export type Matching = {
   queues(): readonly QueueKey[];
   /** There are rows: the store is read again before the next poll is answered. False when they are known, or about to be read anyway. */
   lookAgain(queue: QueueKey): boolean;
+  /** There is room for one more activity of a namespace: those who found none look again. */
+  roomFor(namespaceId: string): void;
   /** Its only worker is gone for good. */
   forget(queue: QueueKey): void;
   describe(queue: QueueKey): QueueInfo;
@@ -91,6 +93,9 @@ const sweepEvery = 64;
 
 type Waiter = { readonly poll: Poll; resolve: (answer: Handout | "look-again" | null) => void };
 
+/** What came of a look at the rows of a queue: nothing may go now, the row was no longer wanted, or here it is. */
+type Started = Handout | "none" | "gone";
+
 type Queue = {
   readonly key: QueueKey;
   readonly waiters: Set<Waiter>;
@@ -104,6 +109,8 @@ type Queue = {
   loading: Promise<void> | null;
   /** Rows that went out since the last one that had waited longest. */
   turns: number;
+  /** Whether a row waits because its namespace has as many activities with workers as it may. */
+  lacksRoom: boolean;
   /** Rows that are being started. */
   readonly inFlight: Set<string>;
   readonly pollers: Map<string, { lastAccessTime: EpochMs; ratePerSecond: number }>;
@@ -119,8 +126,10 @@ export function createMatching(deps: {
   readonly metrics: Metrics;
   /** Starts a stored task for a poller; null when its run no longer wants it. */
   readonly startTask: (task: BacklogTask, poll: Poll) => Promise<Handout | null>;
+  /** Room for an activity of a namespace, to be given back when its start is decided and on disk; null if there is none. */
+  readonly takeActivity?: (namespaceId: string) => (() => void) | null;
 }): Matching {
-  const { store, clock, metrics, startTask } = deps;
+  const { store, clock, metrics, startTask, takeActivity } = deps;
   const queues = new Map<string, Queue>();
   const watchers: (WatchedQueue & { readonly told: (queue: QueueKey) => void })[] = [];
   let draining = false;
@@ -182,13 +191,30 @@ export function createMatching(deps: {
     queue.backlog = rows.filter((row) => !queue.inFlight.has(taskName(row)));
   }
 
-  async function nextRow(queue: Queue): Promise<BacklogTask | null> {
+  const takeRoom = ({ type, namespaceId }: QueueKey): (() => void) | null =>
+    type === "workflow" || takeActivity === undefined ? needsNone : takeActivity(namespaceId);
+
+  /** Starts the next row for a poller. Rows of a namespace without room for more stay where they are, in their order. */
+  async function startNext(queue: Queue, poll: Poll): Promise<Started> {
     if (queue.backlog.length === 0 && !queue.complete) {
       queue.loading ??= load(queue).finally(() => {
         queue.loading = null;
       });
       await queue.loading;
     }
+    if (queue.backlog.length === 0) return "none";
+    const giveBack = takeRoom(queue.key);
+    queue.lacksRoom = giveBack === null;
+    if (giveBack === null) return "none";
+    try {
+      const row = await nextRow(queue);
+      return row === null ? "none" : ((await startRow(queue, row, poll)) ?? "gone");
+    } finally {
+      giveBack();
+    }
+  }
+
+  async function nextRow(queue: Queue): Promise<BacklogTask | null> {
     if (queue.backlog.length === 0 || !mayDispatch(queue)) return null;
     const next = queue.backlog.shift() ?? null;
     queue.turns = (queue.turns + 1) % longestWaitingEvery;
@@ -269,7 +295,12 @@ export function createMatching(deps: {
       const queue = queues.get(queueName(key));
       if (queue === undefined || queue.backlog.length > 0 || !queue.complete) return null;
       const [waiter] = queue.waiters;
-      if (waiter === undefined || !mayDispatch(queue)) return null;
+      const giveBack = waiter === undefined ? null : takeRoom(key);
+      if (waiter === undefined || giveBack === null) return null;
+      if (!mayDispatch(queue)) {
+        giveBack();
+        return null;
+      }
       queue.waiters.delete(waiter);
       return {
         poll: waiter.poll,
@@ -278,8 +309,12 @@ export function createMatching(deps: {
           queue.added.count();
           queue.dispatched.count();
           waiter.resolve(handout);
+          giveBack();
         },
-        release: () => waiter.resolve("look-again"),
+        release: () => {
+          waiter.resolve("look-again");
+          giveBack();
+        },
       };
     },
 
@@ -324,14 +359,12 @@ export function createMatching(deps: {
           if (handout !== null) return handout;
           continue;
         }
-        const row = await nextRow(queue);
-        if (row !== null) {
-          const handout = await startRow(queue, row, poll);
-          if (handout !== null) return handout;
-          continue;
-        }
-        // What came while the rows were looked at found nobody waiting. Behind a spent rate limit a timer looks again.
-        if (queue.direct.size > 0 || (queue.backlog.length > 0 && !queue.bucket.armed)) continue;
+        const started = await startNext(queue, poll);
+        if (started === "gone") continue;
+        if (started !== "none") return started;
+        // What came while the rows were looked at found nobody waiting. Behind a spent rate limit a timer looks again, and whoever lacks
+        // room is woken when there is some.
+        if (queue.direct.size > 0 || (queue.backlog.length > 0 && !queue.bucket.armed && !queue.lacksRoom)) continue;
         const remaining = until - Date.now();
         if (remaining <= 0) return null;
         // Whoever asked may have left meanwhile.
@@ -361,6 +394,14 @@ export function createMatching(deps: {
       queue.complete = false;
       wakeOne(queue);
       return true;
+    },
+
+    roomFor: (namespaceId) => {
+      for (const queue of queues.values()) {
+        if (!queue.lacksRoom || queue.key.namespaceId !== namespaceId) continue;
+        queue.lacksRoom = false;
+        wakeOne(queue);
+      }
     },
 
     forget: (key) => {
@@ -395,6 +436,8 @@ export function createMatching(deps: {
   };
 }
 
+const needsNone = (): void => {};
+
 const newQueue = (key: QueueKey): Queue => ({
   key,
   waiters: new Set(),
@@ -404,6 +447,7 @@ const newQueue = (key: QueueKey): Queue => ({
   missed: false,
   loading: null,
   turns: 0,
+  lacksRoom: false,
   inFlight: new Set(),
   pollers: new Map(),
   lastPollTime: 0,

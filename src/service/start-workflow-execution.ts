@@ -55,7 +55,7 @@ export async function startOrFind(
   conflict: WorkflowIdConflictPolicy,
   extra: WithStart = {},
 ): Promise<Result<Started, Refusal>> {
-  const { namespaces, runs, store, startLock, newId } = engine;
+  const { namespaces, runs, quotas, store, startLock, newId } = engine;
   const namespace = namespaces.get(request.namespace);
   if (!namespace.ok) return namespace;
   const namespaceId = namespace.value.id;
@@ -77,6 +77,9 @@ export async function startOrFind(
     const found = latest === null ? null : await existing(verdict, latest);
     if (found !== null) return found;
 
+    // One that takes the place of another is no run more.
+    const room = latest !== null && isRunning(latest.state) ? quotas.mayStore(namespaceId) : quotas.mayStart(namespaceId);
+    if (!room.ok) return room;
     const key: RunKey = { namespaceId, workflowId, runId: newId() };
     const attributes = startedAttributes(key, request, context);
     if (!attributes.ok) return attributes;

@@ -38,6 +38,9 @@ export type Metrics = {
   readonly approvalsOldestSeconds: Gauge<["namespace"]>;
   /** What should have moved and had not; `outcome` is `repaired` or `reported`. */
   readonly reconcilerFindings: Counter<["kind", "outcome"]>;
+  /** Of namespaces with quotas; beyond a hundred of them, `namespace` is `other`. */
+  readonly quotaRefusals: Counter<["namespace", "quota"]>;
+  readonly quotaUsed: Gauge<["namespace", "quota"]>;
   readonly databaseBytes: Gauge;
   /** What is stored and is not what was encrypted there. */
   readonly storedBodiesRefused: Counter;
@@ -107,6 +110,8 @@ export function createMetrics(): Metrics {
     approvalsPending: gauge("holdfast_approvals_pending", "Approvals that wait for people.", ["namespace"]),
     approvalsOldestSeconds: gauge("holdfast_approvals_oldest_seconds", "Age of the oldest approval that waits.", ["namespace"]),
     reconcilerFindings: counter("holdfast_reconciler_findings_total", "What should have moved and had not.", ["kind", "outcome"]),
+    quotaRefusals: counter("holdfast_quota_refusals_total", "Requests refused because a quota was used up.", ["namespace", "quota"]),
+    quotaUsed: gauge("holdfast_quota_used", "What a namespace has taken of its quotas.", ["namespace", "quota"]),
     databaseBytes: gauge("holdfast_database_bytes", "Size of the database on disk.", []),
     storedBodiesRefused: counter("holdfast_stored_bodies_refused_total", "Stored bodies that are not what was encrypted there.", []),
     refusedByLimit: counter("holdfast_refused_by_limit_total", "What a bound of a port turned away.", ["port", "limit"]),

@@ -2,6 +2,7 @@ import type { Refusal } from "../../protocol/refusal.ts";
 import type { DagRunRefusal } from "../../service/dag/dag-runs.ts";
 import type { DagWorkflowRefusal } from "../../service/dag/dag-workflows.ts";
 import { badRequest, type Problem, type ProblemCodes } from "./problem.ts";
+import { problemOfExhausted } from "./quota-problem.ts";
 
 type Known = Exclude<DagRunRefusal["kind"] | DagWorkflowRefusal["kind"], "invalid-workflow" | "refused">;
 
@@ -55,6 +56,8 @@ function requestProblem(refusal: Refusal): Problem {
     case "invalid-argument":
     case "failed-precondition":
       return badRequest("refused", refusal.message);
+    case "resource-exhausted":
+      return problemOfExhausted(refusal);
     default:
       return { status: 503, code: "unavailable", detail: "this cannot be done right now: try again" };
   }

@@ -4,12 +4,15 @@ import { secondMs } from "../../base/time.ts";
 import type { Access } from "../../service/access/access.ts";
 import { type Concurrency, callerOf as underWayOf } from "../../service/access/concurrency.ts";
 import { openSession, type Session } from "../../service/access/session.ts";
+import type { Admission } from "../../service/fairness/admission.ts";
+import type { RequestKind } from "../../service/quotas/quotas.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
 import type { RouteAccess } from "./access.ts";
 import { refusedByGuard, refusedByHeaders } from "./guard.ts";
 import { headerOf } from "./header.ts";
 import { claimTenant, identify, overwriteClaims, refusedQueue, refusedTo } from "./identify.ts";
 import type { Problem } from "./problem.ts";
+import { problemOfExhausted } from "./quota-problem.ts";
 import { createRateLimit } from "./rate-limit.ts";
 import { routeAccess } from "./route-access.ts";
 import { tenantOf } from "./tenant.ts";
@@ -36,6 +39,10 @@ export const tooManyUnderWay = (max: number | null): Problem => ({
 const callerOf = ({ headers, ip }: FastifyRequest): string =>
   JSON.stringify([tenantOf(headers), headerOf(headers, "x-principal-id") ?? ["address", ip]]);
 
+/** Those who answer tasks go on when clients are held up. */
+const kindOf = ({ permissions }: Extract<RouteAccess, { readonly to: "tenant" }>): RequestKind =>
+  permissions.every((permission) => permission === "tasks.work") ? "answer" : "request";
+
 /** Requests with what is known of who makes them. */
 export type Sessions = { of(request: FastifyRequest): Session };
 
@@ -46,6 +53,7 @@ export function addHooks(
     options: { allowedHosts, requestsPerSecond, requestBurst, concurrentRequests },
     concurrency,
     access,
+    admission,
     accessOf,
     metrics,
     sendProblem,
@@ -53,6 +61,7 @@ export function addHooks(
     readonly options: RestOptions;
     readonly concurrency: Concurrency;
     readonly access: Pick<Access, "authenticate">;
+    readonly admission: Admission;
     /** Who may ask what the request asks for. */
     readonly accessOf: (request: FastifyRequest) => RouteAccess;
     readonly metrics: Pick<Metrics, "httpRequests" | "httpRequestSeconds" | "refusedByLimit">;
@@ -71,7 +80,10 @@ export function addHooks(
     if (refused !== null) return sendProblem(reply, refused);
     const asked = accessOf(request);
     const proved = asked.to === "public" ? ok(openSession) : await identify(request.raw, access);
-    if (!proved.ok) return sendProblem(reply, proved.error);
+    if (!proved.ok) {
+      await admission.enterStranger();
+      return sendProblem(reply, proved.error);
+    }
     sessions.set(request, proved.value);
     if (asked === routeAccess.streamEvents) claimTenant(request.headers, request.query);
     overwriteClaims(request.headers, proved.value);
@@ -83,6 +95,10 @@ export function addHooks(
       return sendProblem(reply, tooManyUnderWay(concurrentRequests));
     }
     reply.raw.once("close", leave);
+    if (asked.to === "tenant") {
+      const entered = await admission.enter(tenantOf(request.headers), kindOf(asked));
+      if (!entered.ok) return sendProblem(reply, problemOfExhausted(entered.error));
+    }
     if (rate === null) return;
     const { allowed, remaining, resetSeconds, retrySeconds } = rate.take(callerOf(request));
     // Source: draft-ietf-httpapi-ratelimit-headers-06.

@@ -2,6 +2,7 @@ import type { Refusal } from "../../protocol/refusal.ts";
 import type { DeadLetterRefusal } from "../../service/jobs/dead-letters.ts";
 import type { LeaseRefusal } from "../../service/leases.ts";
 import { badRequest, type Problem, type ProblemCodes } from "./problem.ts";
+import { problemOfExhausted } from "./quota-problem.ts";
 
 type AnyRefusal = DeadLetterRefusal | LeaseRefusal;
 type Known = Exclude<AnyRefusal["kind"], "refused">;
@@ -39,6 +40,8 @@ function requestProblem(refusal: Refusal): Problem {
     case "invalid-argument":
     case "failed-precondition":
       return badRequest("refused", refusal.message);
+    case "resource-exhausted":
+      return problemOfExhausted(refusal);
     default:
       return { status: 503, code: "unavailable", detail: "this cannot be done right now: try again" };
   }

@@ -2,6 +2,7 @@ import { STATUS_CODES } from "node:http";
 import type { ApprovalsRefusal } from "../../service/approvals.ts";
 import type { AuditRefusal } from "../../service/audit.ts";
 import { guardCodes } from "./guard.ts";
+import { quotaCodes } from "./quota-problem.ts";
 import { rateLimitCodes } from "./rate-limit.ts";
 
 /** Why a request is not answered, as RFC 9457 has it. Programs match on `code`, which never changes; people read `detail`. */
@@ -77,6 +78,7 @@ export const commonProblems: ProblemCodes = {
   unavailable: 503,
   ...guardCodes,
   ...rateLimitCodes,
+  ...quotaCodes,
 };
 export const notJson: Problem = {
   status: 415,

@@ -51,7 +51,15 @@ export async function createRestApi({
   const accessOf = ({ method, routeOptions }: FastifyRequest): RouteAccess =>
     accessByPath.get(`${method === "HEAD" ? "GET" : method} ${routeOptions.url ?? ""}`) ?? publicAccess;
   const concurrency = createConcurrency(options.concurrentRequests);
-  const sessions = addHooks(app, { options, concurrency, access: services.access, accessOf, metrics, sendProblem });
+  const sessions = addHooks(app, {
+    options,
+    concurrency,
+    access: services.access,
+    admission: services.admission,
+    accessOf,
+    metrics,
+    sendProblem,
+  });
   const parseJson = app.getDefaultJsonParser("error", "error");
   app.removeAllContentTypeParsers();
   const bodies = new WeakMap<FastifyRequest, string>();

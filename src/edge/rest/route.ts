@@ -15,6 +15,7 @@ export type RestServices = Pick<
   Core,
   | "access"
   | "approvals"
+  | "admission"
   | "artifacts"
   | "audit"
   | "backtest"
@@ -33,6 +34,7 @@ export type RestServices = Pick<
   | "policies"
   | "policyLimits"
   | "schemas"
+  | "quotas"
   | "stream"
   | "traces"
 >;

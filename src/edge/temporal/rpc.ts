@@ -6,6 +6,7 @@ import type { Refusal } from "../../protocol/refusal.ts";
 import type { AccessLookup } from "../../service/access/access.ts";
 import type { Authenticated, AuthenticationRefusal } from "../../service/access/authenticator.ts";
 import { type Concurrency, callerOf, createConcurrency } from "../../service/access/concurrency.ts";
+import type { Admission } from "../../service/fairness/admission.ts";
 import type { Caller } from "../../service/services.ts";
 import { StoreError } from "../../store/store.ts";
 import type { Log } from "../../telemetry/log.ts";
@@ -24,6 +25,7 @@ export type Authenticate = (call: Call) => Authenticated | Promise<Authenticated
 
 type Shared = {
   readonly authenticate: Authenticate;
+  readonly admission: Admission;
   readonly log: Log;
   readonly metrics: Pick<Metrics, "rpcs" | "rpcSeconds" | "refusedByLimit">;
 };
@@ -71,14 +73,22 @@ const room = (limit: string, max: number, what: string, scope: ResourceExhausted
 });
 
 /** Answers the calls of one RPC, and counts them: with its response or one status, whatever the use case does. */
-export function rpc(name: string, serve: Serve, { authenticate, log, metrics }: Shared, { enter, limit, refusal }: Room): Answer {
+export function rpc(
+  name: string,
+  serve: Serve,
+  { authenticate, admission, log, metrics }: Shared,
+  { enter, limit, refusal }: Room,
+): Answer {
   const attempt = async (message: Uint8Array, call: Call): Promise<Result<Uint8Array, Status>> => {
     let stopListening = (): void => {};
     let leave: (() => void) | null = null;
     try {
       const asked = authenticate(call);
       const proved = asked instanceof Promise ? await asked : asked;
-      if (!proved.ok) return err(statusOf(refusalOf(proved.error)));
+      if (!proved.ok) {
+        await admission.enterStranger();
+        return err(statusOf(refusalOf(proved.error)));
+      }
       const session = proved.value;
       leave = enter(callerOf(session, call.peer.address));
       if (leave === null) {

@@ -2,11 +2,13 @@ import { err, ok } from "../../base/result.ts";
 import { minuteMs, secondMs } from "../../base/time.ts";
 import type { AccessLookup } from "../../service/access/access.ts";
 import { openSession } from "../../service/access/session.ts";
+import { type Admission, unguarded } from "../../service/fairness/admission.ts";
 import type { Services } from "../../service/services.ts";
 import type { TestServices } from "../../service/test-service.ts";
 import type { Log } from "../../telemetry/log.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
 import type { ServerTls } from "../../tls/server-tls.ts";
+import { admitted } from "./admitted.ts";
 import { permits } from "./authorize.ts";
 import { refusingCompression } from "./compression.ts";
 import type { Handler } from "./grpc/call.ts";
@@ -26,6 +28,8 @@ export type TemporalEdgeOptions = {
   readonly services: Services;
   /** Who calls, and what is known of what they ask about; without it everybody may do everything. */
   readonly access?: { readonly authenticate: Authenticate; readonly lookup: AccessLookup };
+  /** Lets requests begin in the turn of their namespace; without it at once. */
+  readonly admission?: Admission;
   readonly host: string;
   /** 0 for any free port. */
   readonly port: number;
@@ -95,7 +99,7 @@ export async function startTemporalEdge(options: TemporalEdgeOptions): Promise<T
   const { services, testService, host, log, metrics, refuseCompression = true, tls = null } = options;
   const limits = { ...defaultLimits, ...options.limits };
   const { authenticate, lookup } = options.access ?? open;
-  const traffic = createTraffic({ authenticate, log, metrics }, limits);
+  const traffic = createTraffic({ authenticate, admission: options.admission ?? unguarded, log, metrics }, limits);
 
   const answers = new Map([
     ...answersOf(workflowService, workflowServiceMethods, services, rpcAccess, lookup, traffic),
@@ -160,7 +164,7 @@ function* answersOf<U extends object>(
     const path = `/${service}/${rpcName(name)}`;
     const { poll, bind }: Method<U[typeof name]> = methods[name];
     const row: RpcAccess<RequestOf<U[typeof name]>> = access[name];
-    const may = permits(row, lookup);
+    const may = admitted(permits(row, lookup), row, { poll, lookup, admission: traffic.admission });
     yield [
       path,
       poll

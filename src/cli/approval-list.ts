@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { type ApiOptions, addApiOptions, listed, withServer } from "./api-client.ts";
-import { type ApprovalView, approversText } from "./approval-view.ts";
+import { type ApprovalView, approversText, whatOf } from "./approval-view.ts";
 import type { CliContext, Finish } from "./context.ts";
 import { limitFrom } from "./limit.ts";
 import { table } from "./table.ts";
@@ -30,15 +30,17 @@ export function addApprovalListCommand(approval: Command, context: CliContext, f
         const approvals = await listed<ApprovalView>("/approvals", parameters, options.limit, options, context);
         if (options.json === true) context.print(JSON.stringify(approvals, null, 2));
         else if (approvals.length === 0) context.print("nothing waits for approval");
-        else context.print(table(["ID", "STATUS", "ACTIVITY", "WORKFLOW", "RULE", "REASON", "APPROVERS", "EXPIRES"], approvals.map(rowOf)));
+        else context.print(table(columns, approvals.map(rowOf)));
       }),
     );
 }
 
+const columns = ["ID", "STATUS", "WHAT", "ASKED BY", "WORKFLOW", "RULE", "REASON", "APPROVERS", "EXPIRES"];
 const rowOf = (approval: ApprovalView): readonly string[] => [
   approval.id,
-  approval.status === "pending" ? `${approval.grants}/${approval.grants_needed}` : approval.status,
-  approval.activity_type,
+  approval.status === "pending" ? `${approval.grants} of ${approval.grants_needed}` : approval.status,
+  whatOf(approval),
+  approval.requester?.id ?? "",
   approval.workflow_id,
   approval.rule_id,
   approval.reason,

@@ -1,4 +1,4 @@
-import { oneLine } from "./table.ts";
+import { oneLine, printable } from "./table.ts";
 
 /** An approval as the server's API shows it: what of it people read. */
 export type ApprovalView = {
@@ -93,10 +93,25 @@ export function approvalLines(approval: ShownApprovalView): string {
     ["Job hash", approval.job_hash],
     ["Policy", approval.policy_snapshot],
   ];
-  return facts
-    .filter(([, text]) => text !== "")
-    .map(([name, text]) => `${name.padEnd(12)}${oneLine(text)}`)
-    .join("\n");
+  const lines = facts.filter(([, text]) => text !== "").map(([name, text]) => `${name.padEnd(12)}${oneLine(text)}`);
+  return [...lines, ...diffsIn(approval).flatMap((diff) => ["", ...printable(cut(diff)).trimEnd().split("\n")])].join("\n");
+}
+
+/** What is to be approved, in a word: the title that the workflow gave it, or else the action. */
+export const whatOf = ({ title, activity_type }: ApprovalView): string => (title === "" ? activity_type : title);
+
+/** Names under which workflows and agents hand over what would be changed, as a text of lines. */
+const diffNames = ["diff", "patch"];
+
+/** The changes that the context or the input shows, to be read as lines. */
+function diffsIn({ context, input }: ShownApprovalView): readonly string[] {
+  return [context, ...input.map(({ value }) => value)].flatMap((value) =>
+    typeof value === "object" && value !== null
+      ? Object.entries(value)
+          .filter(([name, text]) => diffNames.includes(name) && typeof text === "string" && text.includes("\n"))
+          .map(([, text]) => String(text))
+      : [],
+  );
 }
 
 export const approversText = ({ anybody, roles, principals }: ApprovalView["approvers"]): string =>

@@ -6,6 +6,7 @@ type Options = ActOptions & { readonly jobHash?: string; readonly policySnapshot
 
 export function addApprovalVoteCommands(approval: Command, context: CliContext, finish: Finish): void {
   const vote = {
+    showsAll: true,
     options: (command: Command) =>
       command
         .option("--job-hash <hash>", "vote on exactly this action: refused when the approval is about another")

@@ -86,6 +86,22 @@ test("a run is started, listed, shown and watched to its end", async () => {
   expect(watched.at(-1)).toBe("2026-01-01T00:00:00.000Z run_status succeeded");
 });
 
+test("watching a run says what it waits for people to decide", async () => {
+  writeFileSync(file, "id: ship\nsteps:\n  gate: { type: approval, name: Ship it }\n");
+  const runId = await start();
+  const watching = printed("run", "watch", runId);
+  const waiting = (): Promise<{ readonly items: readonly { readonly id: string }[] }> =>
+    api.ask("GET", "/api/v1/approvals").then(({ json }) => json as never);
+  let found = (await waiting()).items;
+  while (found.length === 0) found = (await waiting()).items;
+  const [{ id } = { id: "" }] = found;
+  await holdfast("approval", "approve", id, "--as", "grace");
+  const told = (await watching).split("\n").filter((line) => line.includes("holdfast approval show"));
+  expect(told).toEqual([
+    expect.stringMatching(new RegExp(`Ship it, asked by ada .* waits for anybody who is named: holdfast approval show ${id}$`)),
+  ]);
+});
+
 test("watching a run that fails ends with exit code 1, and it is run again from the step that failed", async () => {
   const runId = await start();
   await complete(api.core, await take(api.core, "job.pack"));

@@ -451,6 +451,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   const jobWorker = createJobWorker({
     matching,
     namespaces,
+    runs,
     store,
     log: log.child("jobs"),
     requests: { ...services, pollWorkflowTaskQueue: pollWorkflowTaskQueue(engine) },

@@ -61,6 +61,7 @@ describe("configuration", () => {
     ["nested too deeply", { body: { data: deep(40) } }, 400, "bad-config"],
     ["too large", { body: { data: { a: "x".repeat(70_000) } } }, 400, "bad-config"],
     ["the key of a prototype", { text: '{"data": {"a": {"prototype": 1}}}' }, 400, "bad-config"],
+    ["a limit that would limit nothing", { body: { data: { limits: { max_concurrent_runs: 3 } } } }, 400, "bad-config"],
     ["the key that is the prototype", { text: '{"data": {"__proto__": 1}}' }, 400, "bad-json"],
     ["a scope id that is none", { body: { scope: "org", scope_id: "a/b", data: {} } }, 400, "bad-config"],
     ["another document of the system", { body: { scope_id: "other", data: {} } }, 400, "bad-config"],

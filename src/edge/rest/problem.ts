@@ -83,7 +83,7 @@ export const commonProblems: ProblemCodes = {
 export const notJson: Problem = {
   status: 415,
   code: "not-json",
-  detail: "send JSON, with the header `content-type: application/json`",
+  detail: "send JSON, with the header `content-type: application/json`; a workflow may also be YAML, with `content-type: application/yaml`",
 };
 
 /** What every request with a body may be answered. */

@@ -54,6 +54,9 @@ export function configFault({ scope, scopeId, data, meta }: Pick<ConfigDocument,
   if (scope === "system" && scopeId !== systemScopeId) return `the scope \`system\` has one document, \`${systemScopeId}\``;
   const fault = faultIn(data, configNestingMax) ?? faultIn(meta, configNestingMax);
   if (fault !== null) return fault;
+  const limits = data.limits ?? null;
+  if (isObject(limits) && Object.hasOwn(limits, "max_concurrent_runs"))
+    return "`limits.max_concurrent_runs` limits nothing here: say `max_concurrent_runs` in the definition of the workflow";
   if (JSON.stringify([data, meta]).length > configLettersMax) return `a document has at most ${configLettersMax} letters`;
   return null;
 }

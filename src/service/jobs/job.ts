@@ -46,12 +46,17 @@ export async function findJob(
 ): Promise<Result<Job, "no-such-job" | "no-such-namespace">> {
   const found = engine.namespaces.get(namespace);
   if (!found.ok) return err("no-such-namespace");
-  const cell = await engine.runs.find({ namespaceId: found.value.id, workflowId: jobId, runId: "" });
-  if (!cell.ok || cell.value.state.started.taskQueue?.name !== jobTaskQueue) return err("no-such-job");
+  const job = await jobAt(engine, { namespaceId: found.value.id, workflowId: jobId, runId: "" });
+  return job === null ? err("no-such-job") : ok(job);
+}
+
+/** The job that this run is, open or closed; without a run id, the newest one. Null when there is none. */
+export async function jobAt({ runs, store }: Pick<Engine, "runs" | "store">, of: RunKey): Promise<Job | null> {
+  const cell = await runs.find(of);
+  if (!cell.ok || cell.value.state.started.taskQueue?.name !== jobTaskQueue) return null;
   await cell.value.settled;
   const { key, state } = cell.value;
-  const job = jobOf(key, executionInfo(state), jobHistory(await readEvents(engine.store, key)), state);
-  return job === null ? err("no-such-job") : ok(job);
+  return jobOf(key, executionInfo(state), jobHistory(await readEvents(store, key)), state);
 }
 
 /** A job of a list. */

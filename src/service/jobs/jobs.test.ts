@@ -98,6 +98,22 @@ test("a job waits for a worker, is done by one, and ends with what that gave", a
   expect(history.end?.how === "succeeded" && fromPayloads(history.end.result)).toEqual({ version: 7 });
 });
 
+test("a job answers what it is called, what it was given and what it gave, also when it is over", async () => {
+  const asked = async (jobId: string, name: string) => core.dag.runs.query("default", jobId, { name, args: null });
+  const jobId = await submit();
+  await reaches(jobId, "DISPATCHED");
+  expect(agreed(await asked(jobId, "status"))).toBe("DISPATCHED");
+  expect(agreed(await asked(jobId, "output"))).toBeNull();
+  await end(await take(), completed({ version: 7 }));
+  await reaches(jobId, "SUCCEEDED");
+  const answers = await Promise.all(["status", "input", "output"].map((name) => asked(jobId, name)));
+  expect(answers.map(agreed)).toEqual(["SUCCEEDED", { service: "shop" }, { version: 7 }]);
+  expect(await asked(jobId, "steps")).toMatchObject({
+    ok: false,
+    error: { kind: "query-failed", message: "a job answers status, input, output, not `steps`" },
+  });
+});
+
 test("a job that fails is tried as often as it may be", async () => {
   const jobId = await submit({ maxAttempts: 2 });
   await end(await take(), failed());

@@ -20,4 +20,6 @@ export type RouteAccess =
     };
 
 /** What every route that is not public may be refused with. */
-export const accessCodes: ProblemCodes = { unauthenticated: 401, "permission-denied": 403, "locked-out": 429 };
+export const identityCodes: ProblemCodes = { unauthenticated: 401, "locked-out": 429 };
+/** And every route that needs a permission. */
+export const accessCodes: ProblemCodes = { ...identityCodes, "permission-denied": 403 };

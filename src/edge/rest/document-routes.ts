@@ -2,10 +2,10 @@ import { createHash } from "node:crypto";
 import { stringify } from "yaml";
 import * as z from "zod/mini";
 import { ok } from "../../base/result.ts";
+import type { RouteAccess } from "./access.ts";
 import { documentPage, pageStyle } from "./document-page.ts";
 import { type OpenApi, openApiOf } from "./openapi.ts";
 import { type Route, route } from "./route.ts";
-import type { RouteAccess } from "./access.ts";
 import { routeAccess } from "./route-access.ts";
 
 const accessByName: ReadonlyMap<string, RouteAccess> = new Map(Object.entries(routeAccess));

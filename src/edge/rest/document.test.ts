@@ -31,6 +31,8 @@ import { routes } from "./routes.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "holdfast-rest-"));
 const policyFile = join(folder, "refunds.yaml");
+const bootstrapToken = "t".repeat(32);
+const worksHere = { namespaces: ["default"], roles: ["worker"] };
 const twoMustAgree =
   "rules: [{ id: refunds, match: { topics: [activity.Refund] }, decision: require_approval, approval: { quorum: 2, roles: [finance] } }]";
 
@@ -42,6 +44,7 @@ beforeAll(async () => {
     policy: { files: [policyFile], signing: unsignedAllowed },
     push: { allowPrivate: false, endpoints: { fixed } },
     checkpoints: { privateKey, interval: hourMs, file: null },
+    access: { ...openAccess, bootstrapToken },
   });
 });
 afterAll(async () => {
@@ -159,6 +162,7 @@ describe("every status that the document has occurs", () => {
   let dead: readonly string[];
   let leases: readonly string[];
   let artifact: string;
+  let keyId: string;
   const submitted = async (topic: string): Promise<string> =>
     String((await api.ask("POST", `${v1}/jobs`, { body: { topic, input: 1 } })).json.job_id);
   const denied = async (): Promise<string> => {
@@ -194,6 +198,8 @@ describe("every status that the document has occurs", () => {
     await api.ask("POST", `${v1}/jobs`, { body: { prompt: "x" }, headers: key });
     await api.ask("POST", `${v1}/locks/acquire`, { body: { resource: "taken", owner: "b" } });
     await api.ask("PUT", `${v1}/endpoints/other`, { body: endpoint });
+    await api.ask("POST", `${v1}/auth/bootstrap`, { body: { token: "wrong" } });
+    keyId = String((await api.ask("POST", `${v1}/auth/keys`, { body: { name: "old", grants: [worksHere] } })).json.id);
     const { json } = await api.ask("POST", `${v1}/artifacts`, { body: { content: "x" }, headers: key });
     artifact = encodeURIComponent(String(json.artifact_ptr));
   });
@@ -286,6 +292,18 @@ describe("every status that the document has occurs", () => {
     "POST /api/v1/audit/checkpoint": [`${v1}/audit/checkpoint`, { as: "ada" }],
     "GET /api/v1/status": [`${v1}/status`],
     "GET /api/v1/doctor": [`${v1}/doctor`],
+    "GET /api/v1/auth/config": [`${v1}/auth/config`],
+    "GET /api/v1/auth/session": [`${v1}/auth/session`],
+    "POST /api/v1/auth/bootstrap": [`${v1}/auth/bootstrap`, { body: { token: bootstrapToken } }],
+    "POST /api/v1/auth/keys": [`${v1}/auth/keys`, { body: { name: "ci", grants: [worksHere], expires_in: "90d" } }],
+    "GET /api/v1/auth/keys": [`${v1}/auth/keys?status=active,expired`],
+    "GET /api/v1/auth/keys/{id}": [`${v1}/auth/keys/${keyId}`],
+    "POST /api/v1/auth/keys/{id}/rotate": [`${v1}/auth/keys/${keyId}/rotate`, { body: {} }],
+    "DELETE /api/v1/auth/keys/{id}": [`${v1}/auth/keys/${keyId}`],
+    "PUT /api/v1/auth/roles/{name}": [`${v1}/auth/roles/seer`, { body: { permissions: ["jobs.read"] } }],
+    "GET /api/v1/auth/roles": [`${v1}/auth/roles`],
+    "GET /api/v1/auth/roles/{name}": [`${v1}/auth/roles/seer`],
+    "DELETE /api/v1/auth/roles/{name}": [`${v1}/auth/roles/seer`],
     "GET /api/v1/openapi.json": [`${v1}/openapi.json`],
     "GET /api/v1/openapi.yaml": [`${v1}/openapi.yaml`],
     "GET /api/v1/docs": [`${v1}/docs`],
@@ -349,6 +367,18 @@ describe("every status that the document has occurs", () => {
     ["DELETE", `${v1}/endpoints/none`],
     ["DELETE", `${v1}/endpoints/fixed`],
     ["DELETE", `${v1}/endpoints/other`, { headers: { "if-match": '"x"' } }],
+    ["POST", `${v1}/auth/keys`, { body: { name: "", grants: [] } }],
+    ["GET", `${v1}/auth/keys?cursor=none`],
+    ["GET", `${v1}/auth/keys/none`],
+    ["DELETE", `${v1}/auth/keys/none`],
+    ["POST", `${v1}/auth/keys/none/rotate`, { body: {} }],
+    ["POST", `${v1}/auth/keys/${keyId}/rotate`, { body: {} }],
+    ["GET", `${v1}/auth/roles/none`],
+    ["PUT", `${v1}/auth/roles/Bad`, { body: { permissions: [] } }],
+    ["PUT", `${v1}/auth/roles/admin`, { body: { permissions: ["jobs.read"] } }],
+    ["DELETE", `${v1}/auth/roles/none`],
+    ["DELETE", `${v1}/auth/roles/admin`],
+    ["POST", `${v1}/auth/bootstrap`, { body: { token: bootstrapToken } }],
     ["GET", `${v1}/locks?resource=none`],
     ["POST", `${v1}/locks/renew`, { body: { ...lock, owner: "nobody" } }],
     ["POST", `${v1}/locks/release`, { body: { ...lock, owner: "nobody" } }],
@@ -444,6 +474,7 @@ describe("every status that the document has occurs", () => {
         configurable: true,
       };
       for (const key of [
+        "access",
         "approvals",
         "artifacts",
         "audit",
@@ -473,10 +504,16 @@ describe("every status that the document has occurs", () => {
     await failing.close();
     /** Texts that are no longer read as they were when they were saved come from another version of the server. */
     const otherVersions = ["POST /api/v1/policy/publish 422", "POST /api/v1/policy/rollback 422"];
-    /** A thousand workflows, schemas or configurations. */
-    const tooMany = ["POST /api/v1/workflows 409", "POST /api/v1/schemas 409", "POST /api/v1/config 409", "PUT /api/v1/config 409"];
-    /** The document itself needs nothing that could fail. */
-    const cannotFail = (path: string): boolean => /openapi|docs/.test(path);
+    /** A thousand workflows, schemas or configurations, ten thousand keys. */
+    const tooMany = [
+      "POST /api/v1/auth/keys 409",
+      "POST /api/v1/workflows 409",
+      "POST /api/v1/schemas 409",
+      "POST /api/v1/config 409",
+      "PUT /api/v1/config 409",
+    ];
+    /** These need nothing that could fail. */
+    const cannotFail = (path: string): boolean => /openapi|docs|session/.test(path);
     const missing = operations.flatMap(({ name, path, operation }) =>
       Object.keys(operation.responses)
         .filter((status) => !(cannotFail(path) && status.startsWith("5")))

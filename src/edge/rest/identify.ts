@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import type { ClientCertificate } from "../../access/certificate.ts";
 import type { AccessPrincipal } from "../../access/principal.ts";
 import { err, type Result } from "../../base/result.ts";
-import { secondMs } from "../../base/time.ts";
+import { type DurationMs, secondMs } from "../../base/time.ts";
 import type { Access } from "../../service/access/access.ts";
 import type { AuthenticationRefusal, Credentials } from "../../service/access/authenticator.ts";
 import type { Session } from "../../service/access/session.ts";
@@ -51,16 +51,19 @@ function problemOf(refusal: AuthenticationRefusal): Problem {
       return unauthenticated("the credentials are not valid");
     case "unavailable":
       return { status: 503, code: "unavailable", detail: "the credentials cannot be checked right now" };
-    case "locked-out": {
-      const seconds = Math.ceil(refusal.retryAfter / secondMs);
-      return {
-        status: 429,
-        code: "locked-out",
-        detail: `too many wrong credentials: try again after ${seconds} s`,
-        retryAfterSeconds: seconds,
-      };
-    }
+    case "locked-out":
+      return lockedOut(refusal.retryAfter);
   }
+}
+
+export function lockedOut(retryAfter: DurationMs): Problem {
+  const seconds = Math.ceil(retryAfter / secondMs);
+  return {
+    status: 429,
+    code: "locked-out",
+    detail: `too many wrong credentials: try again after ${seconds} s`,
+    retryAfterSeconds: seconds,
+  };
 }
 
 const unauthenticated = (detail: string): Problem => ({ status: 401, code: "unauthenticated", detail });

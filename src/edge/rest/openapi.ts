@@ -1,10 +1,10 @@
 import { STATUS_CODES } from "node:http";
 import * as z from "zod/mini";
+import type { RouteAccess } from "./access.ts";
 import { parameterMeaning } from "./parameter-meanings.ts";
 import { type ProblemCodes, problemType } from "./problem.ts";
 import { requestExamples } from "./request-examples.ts";
 import type { Route } from "./route.ts";
-import type { RouteAccess } from "./access.ts";
 import { named } from "./schema.ts";
 
 // What the API says about itself, made of the schemas that it works by. Source: OpenAPI 3.1.1, JSON Schema 2020-12.
@@ -88,6 +88,7 @@ const tagMeanings: { readonly [tag: string]: string } = {
   policy: "What may happen: questions to the policy in force, and its publication.",
   traces: "All that one request has brought about.",
   stream: "What happens, as it happens.",
+  auth: "Who asks, and the keys and roles of those who do.",
   audit: "The ledger of decisions, approvals and changes.",
   status: "What the server is and has.",
   doctor: "What is stuck, and why.",

@@ -30,6 +30,13 @@ export const requestExamples: { readonly [route: string]: unknown } = {
   [`POST ${v1}/workers/lease`]: { task_queue: "job.greet", worker_id: "worker-1", wait_ms: 30_000 },
   [`POST ${v1}/workers/heartbeat`]: { lease, details: { done: 40 } },
   [`POST ${v1}/workers/complete`]: { lease, result: { greeting: "Hello!" } },
+  [`POST ${v1}/auth/bootstrap`]: { token: "W4yQmXkT0pV2sN8rJc6hLdZbUf1gAoEi3xYtKqRnMwS" },
+  [`POST ${v1}/auth/keys`]: {
+    ...{ name: "ci", grants: [{ namespaces: ["orders"], roles: ["worker"] }] },
+    ...{ task_queues: ["orders-*"], expires_in: "90d" },
+  },
+  [`POST ${v1}/auth/keys/:id/rotate`]: { overlap: "24h" },
+  [`PUT ${v1}/auth/roles/:name`]: { permissions: ["jobs.read", "jobs.write"] },
   [`PUT ${v1}/endpoints/:id`]: { task_queues: "job.deploy.*", url: "https://deploys.example.com/tasks" },
   [`POST ${v1}/workflows`]: definition,
   [`POST ${v1}/workflows/:id/dry-run`]: { input: { incident_id: "INC-7781" } },

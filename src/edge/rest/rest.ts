@@ -92,13 +92,15 @@ export async function createRestApi({
       bodyLimit: ownBytesMax?.(services) ?? bodyBytesMax,
       handler: async (request, reply) => {
         const { headers, params, query, body } = request;
+        const session = sessions.of(request);
         // Who waits, or watches, does so as long as their credentials hold.
         reply.raw.once(
           "close",
-          sessions.of(request).onEnd(() => reply.raw.destroy()),
+          session.onEnd(() => reply.raw.destroy()),
         );
         const signal = leaving(reply);
-        const answered = await answer({ headers, params, query, body, text: bodies.get(request) ?? "", signal }, services);
+        const [text, address] = [bodies.get(request) ?? "", request.socket.remoteAddress ?? ""];
+        const answered = await answer({ headers, params, query, body, text, signal, session, address }, services);
         if (!answered.ok) return sendProblem(reply, answered.error);
         const hidden = hiddenFrom(sessions.of(request), accessOf(request), tenantOf(headers));
         return send(reply, success, hidden.length === 0 ? answered.value : withoutPayloadsIn(answered.value, hidden), log);

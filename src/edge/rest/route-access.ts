@@ -110,4 +110,20 @@ export const routeAccess: { readonly [R in RouteName]: RouteAccess } = {
   makeCheckpoint: everywhere("audit.write"),
   getStatus: everywhere("system.read"),
   getDoctor: everywhere("system.read"),
+
+  getAuthConfig: { to: "public" },
+  getSession: { to: "everybody" },
+  /** The token is the proof. */
+  bootstrap: { to: "public" },
+  // What goes beyond the rights of whoever asks is refused where keys are kept.
+  createKey: inTenant("keys.write"),
+  listKeys: inTenant("keys.read"),
+  getKey: inTenant("keys.read"),
+  revokeKey: inTenant("keys.write"),
+  rotateKey: inTenant("keys.write"),
+  listRoles: inTenant("roles.read"),
+  getRole: inTenant("roles.read"),
+  // A role may be given in any tenant.
+  saveRole: everywhere("roles.write"),
+  deleteRole: everywhere("roles.write"),
 };

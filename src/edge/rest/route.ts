@@ -3,9 +3,10 @@ import type { IncomingHttpHeaders } from "node:http";
 import * as z from "zod/mini";
 import { assert } from "../../base/assert.ts";
 import { err, ok, type Result } from "../../base/result.ts";
+import type { Session } from "../../service/access/session.ts";
 import type { Core } from "../../service/core.ts";
 import { PageTokenError } from "../../store/store.ts";
-import { accessCodes } from "./access.ts";
+import { accessCodes, identityCodes } from "./access.ts";
 import { answerOnce, idempotentCodes, type Repeatable } from "./idempotent.ts";
 import { badRequest, bodyProblems, commonProblems, notJson, type Problem, type ProblemCodes } from "./problem.ts";
 import type { Subscription } from "./watch.ts";
@@ -14,8 +15,8 @@ import type { Subscription } from "./watch.ts";
 export type RestServices = Pick<
   Core,
   | "access"
-  | "approvals"
   | "admission"
+  | "approvals"
   | "artifacts"
   | "audit"
   | "backtest"
@@ -33,8 +34,8 @@ export type RestServices = Pick<
   | "pingEndpoint"
   | "policies"
   | "policyLimits"
-  | "schemas"
   | "quotas"
+  | "schemas"
   | "stream"
   | "traces"
 >;
@@ -93,6 +94,10 @@ export type RawRequest = {
   readonly text: string;
   /** Aborts when whoever asked has left. */
   readonly signal: AbortSignal;
+  /** Who asks, as it was proved. */
+  readonly session: Session;
+  /** Where the connection comes from. */
+  readonly address: string;
 };
 
 type Asked<P, Q, B> = {
@@ -103,6 +108,8 @@ type Asked<P, Q, B> = {
   readonly body: B;
   readonly text: string;
   readonly signal: AbortSignal;
+  readonly session: Session;
+  readonly address: string;
 };
 
 const nothing = z.strictObject({});
@@ -127,6 +134,7 @@ export function route<P = object, Q = object, B = object, R = unknown>({
   problems = {},
   idempotent = false,
   isPublic = false,
+  needsNoPermission = false,
   handle,
 }: {
   readonly method: Route["method"];
@@ -146,6 +154,8 @@ export function route<P = object, Q = object, B = object, R = unknown>({
   readonly idempotent?: boolean;
   /** Whether strangers are answered. */
   readonly isPublic?: boolean;
+  /** Whether whoever proves who they are is answered. */
+  readonly needsNoPermission?: boolean;
   handle(asked: Asked<P, Q, B>, services: RestServices): Promise<Answered<NoInfer<R>>>;
 }): Route {
   return {
@@ -161,11 +171,11 @@ export function route<P = object, Q = object, B = object, R = unknown>({
     problems: {
       ...(idempotent ? idempotentCodes : {}),
       ...commonProblems,
-      ...(isPublic ? {} : accessCodes),
+      ...(isPublic ? {} : needsNoPermission ? identityCodes : accessCodes),
       ...(method === "GET" ? {} : bodyProblems),
       ...problems,
     },
-    answer: async ({ headers, text, signal, ...raw }, services) => {
+    answer: async ({ headers, text, signal, session, address, ...raw }, services) => {
       if (!yaml && isYaml(headers)) return err(notJson);
       const parsed = z
         .object({ params: params ?? nothing, query: query ?? nothing, body: body ?? z.unknown() })
@@ -173,7 +183,7 @@ export function route<P = object, Q = object, B = object, R = unknown>({
       if (!parsed.success) return err(invalid(parsed.error.issues));
       // The schemas are those of the types, or let nothing pass where there is none.
       const act = (requestId: string) =>
-        handle({ headers, text, signal, requestId, ...(parsed.data as { params: P; query: Q; body: B }) }, services);
+        handle({ headers, text, signal, session, address, requestId, ...(parsed.data as { params: P; query: Q; body: B }) }, services);
       if (!idempotent) return act(randomUUID());
       return answerOnce(
         { route: `${method} ${path}`, headers, ...raw },

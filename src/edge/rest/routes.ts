@@ -1,14 +1,17 @@
 import { acquireLock } from "./acquire-lock.ts";
 import { approve, delegate, reject, withdraw } from "./approval-act.ts";
 import { backtestPolicy } from "./backtest-policy.ts";
+import { bootstrap } from "./bootstrap.ts";
 import { getBundleSnapshot, listBundleSnapshots } from "./bundle-snapshots.ts";
 import { cancelJob } from "./cancel-job.ts";
 import { cancelRun, cancelRunOfWorkflow } from "./cancel-run.ts";
 import { completeLease } from "./complete-lease.ts";
+import { createKey } from "./create-key.ts";
 import { deleteArtifact } from "./delete-artifact.ts";
 import { deleteBundle } from "./delete-bundle.ts";
 import { deleteDeadLetter, deleteDeadLetters } from "./delete-dead-letter.ts";
 import { deleteEndpoint } from "./delete-endpoint.ts";
+import { deleteRole } from "./delete-role.ts";
 import { deleteRun } from "./delete-run.ts";
 import { deleteSchema } from "./delete-schema.ts";
 import { deleteWorkflow } from "./delete-workflow.ts";
@@ -18,17 +21,21 @@ import { explainPolicy } from "./explain-policy.ts";
 import { exportAudit } from "./export-audit.ts";
 import { getApproval } from "./get-approval.ts";
 import { getArtifact, getArtifactContent } from "./get-artifact.ts";
+import { getAuthConfig } from "./get-auth-config.ts";
 import { getBundle } from "./get-bundle.ts";
 import { getConfig, getEffectiveConfig } from "./get-config.ts";
 import { getDeadLetter } from "./get-dead-letter.ts";
 import { getDoctor } from "./get-doctor.ts";
 import { getEndpoint } from "./get-endpoint.ts";
 import { getJob } from "./get-job.ts";
+import { getKey } from "./get-key.ts";
 import { getLock } from "./get-lock.ts";
 import { getPolicySnapshot } from "./get-policy-snapshot.ts";
+import { getRole } from "./get-role.ts";
 import { getRun } from "./get-run.ts";
 import { getRunTimeline } from "./get-run-timeline.ts";
 import { getSchema } from "./get-schema.ts";
+import { getSession } from "./get-session.ts";
 import { getStatus } from "./get-status.ts";
 import { getTrace } from "./get-trace.ts";
 import { getWorkflow } from "./get-workflow.ts";
@@ -42,9 +49,11 @@ import { listDeadLetters, pageDeadLetters } from "./list-dead-letters.ts";
 import { listEndpoints } from "./list-endpoints.ts";
 import { listJobDecisions } from "./list-job-decisions.ts";
 import { listJobs } from "./list-jobs.ts";
+import { listKeys } from "./list-keys.ts";
 import { listPolicyAudit } from "./list-policy-audit.ts";
 import { listPolicyLimits } from "./list-policy-limits.ts";
 import { listPolicySnapshots } from "./list-policy-snapshots.ts";
+import { listRoles } from "./list-roles.ts";
 import { listRuns, listRunsOfWorkflow } from "./list-runs.ts";
 import { listSchemas } from "./list-schemas.ts";
 import { listWorkflows } from "./list-workflows.ts";
@@ -58,9 +67,12 @@ import { remediateJob } from "./remediate-job.ts";
 import { renewLock } from "./renew-lock.ts";
 import { rerunRun } from "./rerun.ts";
 import { retryDeadLetter, retryDeadLetters } from "./retry-dead-letter.ts";
+import { revokeKey } from "./revoke-key.ts";
+import { rotateKey } from "./rotate-key.ts";
 import type { Route } from "./route.ts";
 import { saveArtifact } from "./save-artifact.ts";
 import { putConfig, saveConfig } from "./save-config.ts";
+import { saveRole } from "./save-role.ts";
 import { saveSchema } from "./save-schema.ts";
 import { saveWorkflow } from "./save-workflow.ts";
 import { signalRun } from "./signal-run.ts";
@@ -160,6 +172,18 @@ export const routes = {
   makeCheckpoint,
   getStatus,
   getDoctor,
+  getAuthConfig,
+  getSession,
+  bootstrap,
+  createKey,
+  listKeys,
+  getKey,
+  revokeKey,
+  rotateKey,
+  listRoles,
+  getRole,
+  saveRole,
+  deleteRole,
 } satisfies { readonly [name: string]: Route };
 
 export type RouteName = keyof typeof routes;

@@ -114,6 +114,7 @@ describe("nobody gives, takes or sees what is beyond their own rights", () => {
 
 test("a key ends when it is revoked or its time is over, and stays in the list", async () => {
   const { key: revoked } = given(await server.keys.create(root, wanted()));
+  servers.clock.jump(1);
   const { key: expiring } = given(await server.keys.create(root, wanted({ expiresAt: servers.clock.now() + hourMs })));
   expect(given(await server.keys.revoke(root, revoked.id))).toMatchObject({ status: "revoked", revokedBy: "ann" });
   servers.clock.jump(hourMs);

@@ -74,6 +74,7 @@ export const keysMax = 10_000;
 export const overlapMax: DurationMs = 30 * dayMs;
 const rolesMax = 100;
 const grantsMax = 50;
+const namesMax = 500;
 const namePattern = /^[\p{L}\p{N}][\p{L}\p{N} ._:@/+-]{0,127}$/u;
 const rolePattern = /^[a-z][a-z0-9-]{0,62}$/;
 const patternPattern = /^(?:[^*\s\p{C}]{1,255}|[^*\s\p{C}]{0,255}\*)$/u;
@@ -246,8 +247,9 @@ export function createKeys({ directory, clock }: { readonly directory: Directory
         return ok(changeOf({ act: "role-saved", by: by.id, role: { name, permissions: wanted }, details }));
       });
       if (!changed.ok) return err(refusalOf(changed.error));
-      const saved = ownRoles().find((role) => role.name === name);
-      return saved === undefined ? err({ kind: "no-such-role" }) : ok(saved);
+      // Somebody may have deleted it since.
+      const saved: KnownRole = { name, permissions: wanted, origin: "api", updated: { at: clock.now(), by: by.id } };
+      return ok(ownRoles().find((role) => role.name === name) ?? saved);
     },
 
     deleteRole: async (by, name) => {
@@ -275,6 +277,8 @@ function problemIn({ name, principal, grants, taskQueues, expiresAt }: WantedKey
   if (!namePattern.test(principal))
     return "`principal` is 1 to 128 letters, digits, blanks and `._:@/+-`, and begins with a letter or digit";
   if (grants.length === 0 || grants.length > grantsMax) return `a key has 1 to ${grantsMax} grants`;
+  if (grants.flatMap(({ namespaces, roles }) => [...namespaces, ...roles]).length + (taskQueues?.length ?? 0) > namesMax)
+    return `a key names at most ${namesMax} namespaces, roles and task queues`;
   if (grants.some(({ namespaces, roles }) => namespaces.length === 0 || roles.length === 0)) return "a grant has namespaces and roles";
   const patterns = [...grants.flatMap(({ namespaces }) => namespaces), ...(taskQueues ?? [])];
   const wrong = patterns.find((pattern) => !patternPattern.test(pattern));

@@ -33,6 +33,7 @@ export function startAdmitted(
   const draft = openDraft(emptyState(key), context);
   // What is decided on; it is written with the decision.
   draft.started = asked;
+  draft.starter = metadata.principal;
   const admission = (context.admit ?? admitAll)(wantedStart(draft, null), draft);
   if (admission.effect === "refuse") return { draft, refused: admission };
   const started = { ...capped(asked, "caps" in admission ? admission.caps : null), header: markedHeader(asked.header, admission.marks) };

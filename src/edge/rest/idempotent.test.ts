@@ -54,3 +54,16 @@ describe("a request with an `Idempotency-Key`", () => {
     expect(await publish("k".repeat(257))).toMatchObject({ status: 400, json: { code: "bad-idempotency-key" } });
   });
 });
+
+test("a vote with a key counts once, however often it is sent at the same time", async () => {
+  const votes = await openApi(
+    "rules: [{ id: two, match: { topics: [activity.Refund] }, decision: require_approval, approval: { quorum: 2 } }]",
+  );
+  const path = `/api/v1/approvals/${await votes.hold()}/approve`;
+  const vote = { as: "ada", body: { reason: "fine" }, headers: { "idempotency-key": "vote-1" } };
+  const answers = await Promise.all(Array.from({ length: 100 }, () => votes.ask("POST", path, vote)));
+  expect(new Set(answers.map(({ status, text }) => `${status} ${text}`)).size).toBe(1);
+  expect(answers[0]).toMatchObject({ status: 200, json: { status: "pending", grants: 1, votes: [{ voter: { id: "ada" } }] } });
+  expect((await votes.ask("POST", path, { as: "bob" })).json).toMatchObject({ status: "granted", grants: 2 });
+  await votes.close();
+});

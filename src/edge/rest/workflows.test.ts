@@ -185,6 +185,19 @@ describe("a run", () => {
   });
 });
 
+test("100 identical reruns at once are one run, and so are those that come later", async () => {
+  await api.ask("POST", `${v1}/workflows`, { body: { id: "again", steps: { a: { topic: "job.again" } } } });
+  const { json } = await api.ask("POST", `${v1}/workflows/again/runs`, { body: { input: {} } });
+  const runId = String(json.run_id);
+  await fail(api.core, await take(api.core, "job.again"), { nonRetryable: true });
+  await shows(api.core, runId, ({ status }) => status === "failed");
+  const again = (from_step = "a") =>
+    api.ask("POST", `${v1}/workflow-runs/${runId}/rerun`, { body: { from_step }, headers: { "idempotency-key": "again-1" } });
+  const answers = await Promise.all(Array.from({ length: 100 }, () => again()));
+  expect(new Set([...answers, await again()].map(({ status, text }) => `${status} ${text}`)).size).toBe(1);
+  expect((await api.ask("GET", `${v1}/workflow-runs?workflow_id=again`)).json.items).toHaveLength(2);
+});
+
 test("a dry run decides every step, and does nothing", async () => {
   api.core.kernel.enforce(
     snapshotFrom(`

@@ -7,8 +7,8 @@ type Mark = "x" | ".";
 /** One mark for each role, in the order of `builtInRoleNames`: admin operator developer approver auditor worker. */
 export type Marks = `${Mark}${Mark}${Mark}${Mark}${Mark}${Mark}`;
 
-/** Who may do something: anybody at all; whoever proves who they are; those roles, where they are given; or those that are given in all namespaces. */
-export type Who = "anybody" | "everybody" | { readonly inNamespace: Marks } | { readonly everywhere: Marks };
+/** Who may do something: whoever proves who they are; those roles, where they are given; or those that are given in all namespaces. */
+export type Who = "everybody" | { readonly inNamespace: Marks } | { readonly everywhere: Marks };
 
 export const marked = (marks: Marks, role: BuiltInRoleName): boolean => marks[builtInRoleNames.indexOf(role)] === "x";
 
@@ -23,7 +23,7 @@ export const grantees: readonly Grantee[] = builtInRoleNames.flatMap((role) => [
 ]);
 
 export function isAllowed(who: Who, { role, reach }: Grantee, target: Target): boolean {
-  if (who === "anybody" || who === "everybody") return true;
+  if (who === "everybody") return true;
   if ("everywhere" in who) return reach === "all" && marked(who.everywhere, role);
   return marked(who.inNamespace, role) && (reach === "all" || target === own);
 }

@@ -106,6 +106,7 @@ import { createTraces, type Traces } from "./traces/traces.ts";
 import { createTransfer } from "./transfer.ts";
 import { executeMultiOperation, pollWorkflowExecutionUpdate, updateWorkflowExecution } from "./update-workflow-execution.ts";
 import { createWakes } from "./wakes.ts";
+import { createWorkers, type Workers } from "./workers.ts";
 import { pollWorkflowTaskQueue, resetStickyTaskQueue, respondWorkflowTaskCompleted, respondWorkflowTaskFailed } from "./workflow-tasks.ts";
 
 /**
@@ -210,6 +211,7 @@ export type Core = {
   readonly jobs: Jobs;
   /** Jobs that failed for good. */
   readonly deadLetters: DeadLetters;
+  readonly workers: Workers;
   /** Activity tasks for workers that speak HTTP. */
   readonly leases: Leases;
   /** HTTPS endpoints that activity tasks are pushed to. */
@@ -513,6 +515,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     policyLimits,
     stream,
     idempotency,
+    workers: createWorkers({ matching, namespaces }),
     checkpoints,
     backtest: createBacktest({ store, namespaces, clock, snapshotOf: publisher.past }),
     policies: createPolicies({ store, committer, publisher, clock, signing, files: new Set(files.map(bundleIdOf)) }),

@@ -219,6 +219,7 @@ describe("every status that the document has occurs", () => {
     "DELETE /api/v1/dlq/{job_id}": [`${v1}/dlq/${dead[2]}`],
     "POST /api/v1/dlq/retry": [`${v1}/dlq/retry?topic=job.none`],
     "POST /api/v1/dlq/delete": [`${v1}/dlq/delete?topic=job.none`],
+    "GET /api/v1/workers": [`${v1}/workers`],
     "POST /api/v1/workers/lease": [`${v1}/workers/lease`, { body: { task_queue: "job.leased" } }],
     "POST /api/v1/workers/heartbeat": [`${v1}/workers/heartbeat`, { body: { lease: leases[0] } }],
     "POST /api/v1/workers/complete": [`${v1}/workers/complete`, { body: { lease: leases[1], result: 1 } }],
@@ -493,6 +494,7 @@ describe("every status that the document has occurs", () => {
         "schemas",
         "stream",
         "traces",
+        "workers",
         "kernel",
       ])
         Object.defineProperty(failing.core, key, broken);

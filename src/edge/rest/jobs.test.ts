@@ -65,6 +65,26 @@ test("a worker that waits in vain is told so", async () => {
   expect([status, text]).toEqual([204, ""]);
 });
 
+test("workers are listed with where they came for tasks, in their tenant", async () => {
+  expect((await api.ask("GET", "/api/v1/workers")).json).toEqual([]);
+  for (const [worker_id, task_queue] of [
+    ["w1", "job.b"],
+    ["w1", "job.a"],
+    ["w2", "job.a"],
+  ]) {
+    api.core.clock.advance(1_000);
+    await api.ask("POST", "/api/v1/workers/lease", { body: { task_queue, worker_id, wait_ms: 0 } });
+  }
+  expect((await api.ask("GET", "/api/v1/workers")).json).toEqual([
+    { worker_id: "w2", task_queues: ["job.a"], last_seen_at: "2026-01-01T00:00:03.000Z" },
+    { worker_id: "w1", task_queues: ["job.a", "job.b"], last_seen_at: "2026-01-01T00:00:02.000Z" },
+  ]);
+  expect((await api.ask("GET", "/api/v1/workers?limit=1")).json).toHaveLength(1);
+  expect((await api.ask("GET", "/api/v1/workers", { headers: { "x-tenant-id": "other" } })).json).toEqual([]);
+  api.core.clock.advance(6 * 60_000);
+  expect((await api.ask("GET", "/api/v1/workers")).json).toEqual([]);
+});
+
 test("a prompt reaches the worker with what was said beside it", async () => {
   const body = { prompt: "fix secret://token", context: { repo: "shop" }, max_output_tokens: 10, topic: "job.a" };
   const { json } = await api.ask("POST", "/api/v1/jobs", { body });

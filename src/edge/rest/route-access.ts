@@ -29,6 +29,7 @@ export const routeAccess: { readonly [R in RouteName]: RouteAccess } = {
   getDeadLetter: inTenant("jobs.read"),
   retryDeadLetter: inTenant("jobs.write"),
   deleteDeadLetter: inTenant("jobs.write"),
+  listWorkers: inTenant("jobs.read"),
   leaseTask: { to: "tenant", permissions: ["tasks.work"], taskQueue: queueIn, payloads: ["input", "headers", "heartbeat_details"] },
   /** A lease is the proof that the task was given to whoever answers it. */
   heartbeatLease: inTenant("tasks.work"),

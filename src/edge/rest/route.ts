@@ -38,6 +38,7 @@ export type RestServices = Pick<
   | "schemas"
   | "stream"
   | "traces"
+  | "workers"
 >;
 
 export type Answer<R = unknown> =

@@ -56,6 +56,7 @@ import { listPolicySnapshots } from "./list-policy-snapshots.ts";
 import { listRoles } from "./list-roles.ts";
 import { listRuns, listRunsOfWorkflow } from "./list-runs.ts";
 import { listSchemas } from "./list-schemas.ts";
+import { listWorkers } from "./list-workers.ts";
 import { listWorkflows } from "./list-workflows.ts";
 import { makeCheckpoint } from "./make-checkpoint.ts";
 import { publishPolicy, rollbackPolicy } from "./publish-policy.ts";
@@ -99,6 +100,7 @@ export const routes = {
   getDeadLetter,
   retryDeadLetter,
   deleteDeadLetter,
+  listWorkers,
   leaseTask,
   heartbeatLease,
   completeLease,

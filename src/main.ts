@@ -54,8 +54,6 @@ export const Holdfast = {
 const measureEveryMs = 15_000;
 
 async function start(config: Config): Promise<Holdfast> {
-  const exposed = exposure(config);
-  if (exposed !== null) throw new Error(exposed);
   const log = createLog(config.log);
   const metrics = createMetrics();
   const signing = readSigning({ keys: config.policyKeys, required: config.requirePolicySignature });
@@ -153,6 +151,8 @@ async function start(config: Config): Promise<Holdfast> {
             tls: tls.value,
           });
     ready = true;
+    if (!config.auth.required && config.auth.allowUnauthenticated)
+      log.warn("whoever reaches these ports may do everything: callers need not say who they are", { ip: config.ip });
     log.info("server started", { address: temporal.address, httpAddress: http?.address ?? null, db: config.db });
     return {
       address: temporal.address,
@@ -211,14 +211,6 @@ const artifactOptions = ({ bytesMax, totalBytesMax, retentionShort, retentionSta
   totalBytesMax,
   retention: { short: retentionShort, standard: retentionStandard, audit: retentionAudit },
 });
-
-/** Why a server with these settings would let strangers in; null if it does not. */
-function exposure({ ip, auth: { required, allowUnauthenticated } }: Config): string | null {
-  if (required || allowUnauthenticated || isLoopback(ip)) return null;
-  return `whoever reaches ${ip} could do everything, since callers need not say who they are: set \`auth.required\`, listen on 127.0.0.1, or allow it with --allow-unauthenticated`;
-}
-
-const isLoopback = (ip: string): boolean => ip === "localhost" || ip === "::1" || /^127(\.\d{1,3}){3}$/.test(ip);
 
 function accessOf({ auth, db }: Config): AccessOptions {
   const { required, roles, jwt, certificates, bootstrapToken } = auth;

@@ -32,7 +32,13 @@ describe("which server a command line asks for", () => {
   test.each<[string, object]>([
     ["dev", { db: ".holdfast/holdfast.db", port: 7233, httpPort: 8081, retention: 24 * hourMs, log: { level: "info", format: "pretty" } }],
     ["dev --db :memory: --port 0 --headless", { db: ":memory:", port: 0, httpPort: null }],
-    ["dev --http-port 9000 --ip 0.0.0.0", { httpPort: 9000, ip: "0.0.0.0" }],
+    [
+      "dev --http-port 9000 --ip 0.0.0.0 --allow-unauthenticated",
+      { httpPort: 9000, ip: "0.0.0.0", auth: { required: false, allowUnauthenticated: true } },
+    ],
+    ["server --allow-unauthenticated", { ip: "127.0.0.1", auth: { required: false, allowUnauthenticated: true } }],
+    ["server --ip ::", { ip: "::", auth: { required: true } }],
+    ["server start-dev --ip 0.0.0.0 --allow-unauthenticated", { ip: "0.0.0.0", auth: { required: false } }],
     [
       "dev --namespace a --namespace b=2h",
       {
@@ -44,7 +50,7 @@ describe("which server a command line asks for", () => {
     ],
     ["dev --search-attribute Id=Keyword --search-attribute Total=Double", { searchAttributes: { Id: "Keyword", Total: "Double" } }],
     ["dev --log-level debug", { log: { level: "debug", format: "pretty" } }],
-    ["server", { db: ".holdfast/holdfast.db", retention: 72 * hourMs, log: { level: "info", format: "json" } }],
+    ["server", { auth: { required: true }, db: ".holdfast/holdfast.db", retention: 72 * hourMs, log: { level: "info", format: "json" } }],
     ["server --retention 7d --http-port off", { retention: 168 * hourMs, httpPort: null }],
     ["7300", { db: ":memory:", port: 7300, httpPort: null, timeSkipping: true }],
     ["7300 --enable-time-skipping extra", { port: 7300, timeSkipping: true }],
@@ -113,6 +119,10 @@ describe("wrong usage is exit code 2 and starts nothing", () => {
       {},
       "holdfast: --dynamic-config-value limit.maxIDLength: expected a whole number",
     ],
+    ["dev --ip 0.0.0.0", {}, "holdfast: --ip: whoever reaches 0.0.0.0 could do everything"],
+    ["dev", { HOLDFAST_IP: "::" }, "holdfast: HOLDFAST_IP: whoever reaches :: could do everything"],
+    ["server start-dev --ip 192.168.1.2", {}, "holdfast: --ip: whoever reaches 192.168.1.2 could do everything"],
+    ["server", { HOLDFAST_AUTH_REQUIRED: "false" }, "holdfast: with `auth.required: false`, whoever reaches this server may do everything"],
     ["devv", {}, "unknown command 'devv'"],
     ["dev --prot 1", {}, "Did you mean --port?"],
   ])("%s", async (line, environment, complaint) => {
@@ -138,6 +148,7 @@ test("dev says where it listens and where data is", async () => {
   expect(printed).toContain("127.0.0.1:7233");
   expect(printed).toContain("http://127.0.0.1:8081");
   expect(printed).toContain("in memory");
+  expect(printed).toContain("open: whatever runs on this machine may do everything");
   expect(printed).toContain("orders");
 });
 

@@ -29,9 +29,16 @@ export type ServerOptions = {
   readonly tlsKey?: string;
   readonly tlsClientCa?: string;
   readonly tlsClientCert?: string;
+  readonly allowUnauthenticated?: true;
   readonly logLevel?: string;
   readonly logFormat?: string;
 };
+
+export const allowUnauthenticatedMeaning = "ask nobody who they are: whoever reaches the ports may do everything";
+
+/** Of the flag: it asks nobody, whatever a file or the environment says. */
+export const authOf = ({ allowUnauthenticated }: Pick<ServerOptions, "allowUnauthenticated">): ConfigValues | undefined =>
+  allowUnauthenticated && { required: false, allowUnauthenticated };
 
 export const collect = (value: string, former: readonly string[] = []): readonly string[] => [...former, value];
 
@@ -52,6 +59,7 @@ export const addServerOptions = (command: Command): Command =>
     .option("--tls-key <file>", "its private key (PEM)")
     .option("--tls-client-ca <file>", "authorities that vouch for clients (PEM)")
     .option("--tls-client-cert <mode>", `certificates of clients: ${clientCertificateModes.join(", ")}`)
+    .option("--allow-unauthenticated", allowUnauthenticatedMeaning)
     .option("--log-level <level>", logLevels.join(", "))
     .option("--log-format <format>", logFormats.join(" or "));
 
@@ -65,6 +73,8 @@ const flagNames: { readonly [path: string]: string } = {
   searchAttributes: "--search-attribute",
   policy: "--policy",
   requirePolicy: "--require-policy",
+  "auth.required": "--allow-unauthenticated",
+  "auth.allowUnauthenticated": "--allow-unauthenticated",
   "tls.cert": "--tls-cert",
   "tls.key": "--tls-key",
   "tls.clientCa": "--tls-client-ca",
@@ -85,6 +95,7 @@ const flagLayer = (options: ServerOptions): ConfigLayer => ({
     policy: options.policy,
     requirePolicy: options.requirePolicy,
     tls: { cert: options.tlsCert, key: options.tlsKey, clientCa: options.tlsClientCa, clientCert: options.tlsClientCert },
+    auth: authOf(options),
     log: { level: options.logLevel, format: options.logFormat },
   },
   nameOf: (path) => {

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import type { ConfigLayer, ConfigValues } from "../config/config.ts";
 import { namespacesFrom, searchAttributesFrom } from "../config/sources.ts";
 import { type CliContext, type Finish, UsageError } from "./context.ts";
-import { collect, configFrom } from "./server-options.ts";
+import { allowUnauthenticatedMeaning, authOf, collect, configFrom } from "./server-options.ts";
 
 type StartDevOptions = {
   readonly dbFilename?: string;
@@ -14,6 +14,7 @@ type StartDevOptions = {
   readonly namespace?: readonly string[];
   readonly searchAttribute?: readonly string[];
   readonly dynamicConfigValue?: readonly string[];
+  readonly allowUnauthenticated?: true;
   readonly logLevel?: string;
   readonly logFormat?: string;
 };
@@ -39,6 +40,7 @@ export function addStartDevCommand(server: Command, context: CliContext, finish:
       "limits and long polls by Temporal's names, other keys have no effect; repeatable",
       collect,
     )
+    .option("--allow-unauthenticated", allowUnauthenticatedMeaning)
     .option("--log-level <level>", "debug, info, warn, error or never")
     .option("--log-format <format>", "pretty, text or json")
     .allowUnknownOption()
@@ -58,6 +60,7 @@ const layersOf = (options: StartDevOptions): readonly ConfigLayer[] => [
       port: options.port,
       httpPort: options.headless ? "off" : (options.httpPort ?? options.uiPort ?? "off"),
       namespaces: namespacesFrom([...new Set(["default", ...(options.namespace ?? [])])]),
+      auth: authOf(options),
       retention: "24h",
       searchAttributes: options.searchAttribute && searchAttributesFrom(options.searchAttribute),
       log: { level: options.logLevel === "never" ? "silent" : options.logLevel, format: options.logFormat === "json" ? "json" : "pretty" },

@@ -34,11 +34,11 @@ test("without any source, the defaults", () => {
 
 test("flags win over environment, environment over the file, the file over the defaults, key by key", async () => {
   const config = resolved(
-    await file("port: 1\nhttpPort: 1\nip: 10.0.0.1\nlimits:\n  blobSizeError: 1MiB\n  idLength: 50"),
+    await file("port: 1\nhttpPort: 1\nip: 127.0.0.2\nlimits:\n  blobSizeError: 1MiB\n  idLength: 50"),
     environment({ HOLDFAST_PORT: "2", HOLDFAST_HTTP_PORT: "2", HOLDFAST_LIMITS_ID_LENGTH: "60" }),
     flags({ port: "3" }),
   );
-  expect(config).toMatchObject({ port: 3, httpPort: 2, ip: "10.0.0.1", db: defaultConfig.db });
+  expect(config).toMatchObject({ port: 3, httpPort: 2, ip: "127.0.0.2", db: defaultConfig.db });
   expect(config.limits).toEqual({ ...defaultConfig.limits, blobSizeError: 2 ** 20, idLength: 60 });
 });
 

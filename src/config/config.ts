@@ -6,6 +6,7 @@ import { type DurationMs, dayMs, hourMs, secondMs } from "../base/time.ts";
 import { defaultLimits, type Limits } from "../execution/limits.ts";
 import { type AuthConfig, authProblems, authSchema, defaultAuth } from "./auth.ts";
 import { defaultEncryption, type EncryptionConfig, encryptionProblems, encryptionSchema } from "./encryption.ts";
+import { exposureProblem } from "./exposure.ts";
 import { defaultQuotas, type QuotasConfig, quotasSchema } from "./quotas.ts";
 import { boolean, duration, filledText, hosts, oneOf, secretSetting, setting, text } from "./setting.ts";
 import { defaultTls, type TlsConfig, tlsProblems, tlsSchema } from "./tls.ts";
@@ -247,9 +248,15 @@ export function resolveConfig(layers: readonly ConfigLayer[]): Result<Config, re
     ...authProblems(parsed.data.auth),
     ...encryptionProblems(parsed.data.encryption),
     ...tlsProblems(parsed.data.tls),
+    ...exposureProblems(parsed.data),
   ];
   if (problems.length > 0) return err(problems.map(({ path, problem }) => `${nameOf(path, origins)}: ${problem}`));
   return ok(parsed.data);
+}
+
+function exposureProblems(config: Config): readonly { readonly path: readonly string[]; readonly problem: string }[] {
+  const problem = exposureProblem(config);
+  return problem === null ? [] : [{ path: ["ip"], problem }];
 }
 
 function channelProblems({ approvals, notify }: Config): readonly { readonly path: readonly string[]; readonly problem: string }[] {

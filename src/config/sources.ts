@@ -13,7 +13,17 @@ export const apiKeyVariable = "HOLDFAST_API_KEY";
 export const clientCaVariable = "HOLDFAST_CLIENT_CA";
 export const clientCertVariable = "HOLDFAST_CLIENT_CERT";
 export const clientKeyVariable = "HOLDFAST_CLIENT_KEY";
-const notSettings = [configFileVariable, addressVariable, apiKeyVariable, clientCaVariable, clientCertVariable, clientKeyVariable];
+/** With which `holdfast key bootstrap` makes the first key; a server has it as `HOLDFAST_AUTH_BOOTSTRAP_TOKEN`. */
+export const bootstrapTokenVariable = "HOLDFAST_BOOTSTRAP_TOKEN";
+const notSettings = [
+  configFileVariable,
+  addressVariable,
+  apiKeyVariable,
+  clientCaVariable,
+  clientCertVariable,
+  clientKeyVariable,
+  bootstrapTokenVariable,
+];
 
 const variableOf = (path: readonly string[]): string =>
   environmentPrefix + path.map((key) => key.replace(/([a-z])([A-Z])/g, "$1_$2").toUpperCase()).join("_");

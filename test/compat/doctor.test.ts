@@ -31,6 +31,7 @@ const holdfast = ["--import", "tsx", fileURLToPath(new URL("../../src/cli/holdfa
 async function startServer() {
   const flags = [
     "server",
+    "--allow-unauthenticated",
     "--db",
     join(folder, "holdfast.db"),
     "--port",

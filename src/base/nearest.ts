@@ -1,5 +1,9 @@
+/** Nobody means a name by so much; comparing takes as many steps as both have letters, multiplied. */
+const writtenMax = 200;
+
 /** The known name that is closest to what someone wrote, or undefined when none is close enough to be meant. */
 export function nearest(written: string, known: readonly string[]): string | undefined {
+  if (written.length > writtenMax) return undefined;
   const distances = known.map((name) => ({ name, distance: editDistance(written.toLowerCase(), name.toLowerCase()) }));
   distances.sort((a, b) => a.distance - b.distance);
   const best = distances[0];

@@ -1,4 +1,16 @@
-import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
+import {
+  type Alias,
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+  type Scalar,
+  visit,
+} from "yaml";
 import { nearest } from "../base/nearest.ts";
 
 /** Something wrong with a policy text, at a place that an editor can jump to (both from 1). A warning leaves the policy usable. */
@@ -54,20 +66,48 @@ export function readDocument<T>(text: string, read: Reader<T>): { readonly value
 
 function readNodes<T>(text: string, read: Reader<T>): { readonly value: T | null; readonly problems: readonly Problem[] } {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  // The library compares each key with every other one of its mapping, and looks for what an alias stands for in the whole document.
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false });
+  const { meant, repeated } = survey(document);
   const problems: Problem[] = [];
   const reading: Reading = {
     lines,
     problems,
-    resolve: (node) => (isAlias(node) ? (node.resolve(document) ?? null) : node),
+    resolve: (node) => (isAlias(node) ? (meant.get(node) ?? null) : node),
     visits: 0,
     aliasVisits: 0,
   };
   const root: Place = { node: document.contents, path: "", depth: 0, isAliased: false, reading };
   for (const { message, pos } of document.errors)
     report(root, /call stack/.test(message) ? nestedTooDeeply : firstSentence(message), { offset: pos[0] });
+  for (const { range } of repeated) report(root, "map keys must be unique", { offset: range?.[0] ?? 0 });
   const value = problems.length > 0 ? undefined : read(root);
   return { value: value === undefined || hasErrors(problems) ? null : value, problems };
+}
+
+/** What aliases stand for, which is the newest node before them with their name, and keys that a mapping has had before. */
+function survey(document: Document): { readonly meant: ReadonlyMap<Alias, Node>; readonly repeated: readonly Scalar[] } {
+  const anchored = new Map<string, Node>();
+  const meant = new Map<Alias, Node>();
+  const repeated: Scalar[] = [];
+  visit(document, {
+    Node: (_key, node) => {
+      if (isAlias(node)) {
+        const found = anchored.get(node.source);
+        if (found !== undefined) meant.set(node, found);
+        return;
+      }
+      if (node.anchor !== undefined) anchored.set(node.anchor, node);
+      if (!isMap(node)) return;
+      const keys = new Set<unknown>();
+      for (const { key } of node.items) {
+        if (!isScalar(key)) continue;
+        if (keys.has(key.value)) repeated.push(key);
+        keys.add(key.value);
+      }
+    },
+  });
+  return { meant, repeated };
 }
 
 export const hasErrors = (problems: readonly Problem[]): boolean => problems.some(({ severity }) => severity === "error");
@@ -77,11 +117,13 @@ export function report(
   message: string,
   { severity = "error", offset = at.node?.range?.[0] ?? 0 }: { severity?: Problem["severity"]; offset?: number } = {},
 ): undefined {
-  if (at.reading.problems.length >= problemsMax) return undefined;
+  if (isFull(at)) return undefined;
   const { line, col } = at.reading.lines.linePos(offset);
   at.reading.problems.push({ severity, line: Math.max(line, 1), column: Math.max(col, 1), path: at.path, message });
   return undefined;
 }
+
+const isFull = ({ reading }: Place): boolean => reading.problems.length >= problemsMax;
 
 export const warn = (at: Place, message: string): undefined => report(at, message, { severity: "warning" });
 
@@ -244,6 +286,8 @@ export function mapping<S extends Shape>(shape: S, also: { readonly [key: string
     const fields: Record<string, unknown> = {};
     let complete = true;
     for (const { key, value } of at.node.items) {
+      // Nobody hears of more, so that nothing is gained by looking for it.
+      if (isFull(at)) return undefined;
       const keyText = sourceOf(key as Node | null);
       const field = fieldsByKey.get(keyText);
       const here = join(at.path, keyText);

@@ -7,6 +7,7 @@ import type { HistoryEvent } from "../protocol/generated/temporal/api/history/v1
 import type { Change } from "../store/store.ts";
 import { decodeApproval } from "./approval-record.ts";
 import { serverNamespaceId } from "./audit.ts";
+import { isServerTaskQueue, jobTaskQueue } from "./built-in/server-task-queue.ts";
 import type { Clock } from "./clock.ts";
 import type { Committer } from "./committer.ts";
 import type { Namespaces } from "./namespaces.ts";
@@ -195,10 +196,14 @@ const nothing: Omit<Happened, "type" | "at"> = { namespaceId: null, workflowId: 
 /** What the new events of a run say. */
 function happenedTo({ draft, becomeCurrent }: Part): readonly Happened[] {
   const { namespaceId, workflowId, runId } = draft.key;
-  const of = { ...nothing, namespaceId, workflowId, workflowType: draft.started.workflowType?.name ?? "", runId };
+  const workflowType = draft.started.workflowType?.name ?? "";
+  const queue = draft.started.taskQueue?.name ?? "";
+  const of = { ...nothing, namespaceId, workflowId, workflowType, runId, topic: queue === jobTaskQueue ? workflowType : "" };
   const happened = draft.batches.flat().flatMap((event): readonly Happened[] => {
     const said = activityChange(event, draft);
-    return said === null ? [] : [{ ...of, type: said.type, at: event.eventTime?.getTime() ?? 0, details: said.details }];
+    if (said === null) return [];
+    const topic = isServerTaskQueue(queue) ? topicOf(said.details.activity_type) : "";
+    return [{ ...of, topic, type: said.type, at: event.eventTime?.getTime() ?? 0, details: said.details }];
   });
   const at = draft.context.now;
   const isNew = becomeCurrent !== undefined;
@@ -211,12 +216,16 @@ function happenedTo({ draft, becomeCurrent }: Part): readonly Happened[] {
   ];
 }
 
+/** Of a job or of a step that is one: its activity type is its topic. Of other activities, their callers may say any, and say it elsewhere. */
+const topicOf = (activityType: string): string => (activityType.startsWith(topicPrefix) ? activityType : "");
+const topicPrefix = "job.";
+
 const statusNames = new Map<number, string>(Object.entries(WorkflowExecutionStatus).map(([name, value]) => [value, name]));
 
 function activityChange(
   { attributes }: HistoryEvent,
   draft: Part["draft"],
-): (Pick<Happened, "details"> & { readonly type: StreamEventType }) | null {
+): { readonly type: StreamEventType; readonly details: { readonly activity_type: string; readonly [name: string]: unknown } } | null {
   const ofScheduled = (type: StreamEventType, scheduledEventId: number) => {
     // Scheduled before, or in this very transition.
     const activity = draft.base.activities.get(scheduledEventId) ?? draft.activities.get(scheduledEventId);

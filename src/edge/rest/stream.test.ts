@@ -77,6 +77,21 @@ describe.each([
   ["server-sent events", listen],
   ["a WebSocket", connect],
 ])("over %s", (_, open) => {
+  test("what becomes of the jobs of a topic, also of those that are steps", async () => {
+    const { take } = await open("?topic=job.a");
+    const jobOf = async (topic: string): Promise<void> => {
+      await api.ask("POST", "/api/v1/jobs", { body: { topic, input: 1 } });
+      const { json } = await api.ask("POST", "/api/v1/workers/lease", { body: { task_queue: topic } });
+      await api.ask("POST", "/api/v1/workers/complete", { body: { lease: json.lease, result: 1 } });
+    };
+    await jobOf("job.b");
+    await jobOf("job.a");
+    expect(types(await take(4))).toEqual(["run.started", "activity.scheduled", "activity.completed", "run.closed"]);
+    await api.ask("POST", "/api/v1/workflows", { body: { id: "w", steps: { a: { topic: "job.a" } } } });
+    await api.ask("POST", "/api/v1/workflows/w/runs");
+    expect(await take(1)).toMatchObject([{ type: "activity.scheduled", topic: "job.a", workflow_type: "w", activity_type: "job.a" }]);
+  });
+
   test("runs, approvals and policies, once they are on disk", async () => {
     const { take } = await open();
     const id = await api.hold();

@@ -7,11 +7,13 @@ import { type Options, readOptions, type ScenarioName, UsageError, usage } from 
 import { benchRestate } from "./peer/restate.ts";
 import { profileSummary } from "./profile.ts";
 import type { Scenario } from "./scenario.ts";
+import { access } from "./scenarios/access.ts";
 import { approvals } from "./scenarios/approvals.ts";
 import { dag } from "./scenarios/dag.ts";
 import { decisions } from "./scenarios/decisions.ts";
 import { encryption } from "./scenarios/encryption.ts";
 import { governance } from "./scenarios/governance.ts";
+import { isolation } from "./scenarios/isolation.ts";
 import { ledger } from "./scenarios/ledger.ts";
 import { receive } from "./scenarios/receive.ts";
 import { sleeping } from "./scenarios/sleeping.ts";
@@ -30,6 +32,8 @@ const scenarios: { readonly [N in ScenarioName]: Scenario } = {
   approvals,
   dag,
   encryption,
+  isolation,
+  access,
   sleeping,
 };
 

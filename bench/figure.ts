@@ -1,6 +1,6 @@
 // What a scenario measures, and how the table shows it.
 
-export type Unit = "/s" | "µs" | "ms" | "s" | "KiB" | "MiB" | "%";
+export type Unit = "/s" | "µs" | "ms" | "s" | "KiB" | "MiB" | "%" | "×";
 
 /** What a figure should be; the budgets of the whole server are in docs/performance.md. */
 export type Budget = { readonly atMost: number } | { readonly atLeast: number };

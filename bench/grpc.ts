@@ -13,18 +13,24 @@ export type Rpc<Q, A> = { readonly name: string; readonly request: Codec<Q>; rea
 const service = "/temporal.api.workflowservice.v1.WorkflowService";
 const frameHeaderBytes = 5;
 
-/** Connects to `host:port`. A lost connection fails the calls that are open. */
-export function connectRaw(address: string): RawClient {
+/** Connects to `host:port`. A lost connection fails the calls that are open. `metadata` goes with every call. */
+export function connectRaw(address: string, metadata: { readonly [name: string]: string } = {}): RawClient {
   const session = connect(`http://${address}`);
   // Each open call fails by itself.
   session.on("error", () => {});
   return {
-    call: async (rpc, request) => rpc.response.decode(await callBytes(session, rpc.name, encode(rpc.request, make(rpc.request, request)))),
+    call: async (rpc, request) =>
+      rpc.response.decode(await callBytes(session, rpc.name, encode(rpc.request, make(rpc.request, request)), metadata)),
     close: () => session.destroy(),
   };
 }
 
-function callBytes(session: ClientHttp2Session, name: string, message: Uint8Array): Promise<Uint8Array> {
+function callBytes(
+  session: ClientHttp2Session,
+  name: string,
+  message: Uint8Array,
+  metadata: { readonly [name: string]: string },
+): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const stream = session.request({
       ":method": "POST",
@@ -32,6 +38,7 @@ function callBytes(session: ClientHttp2Session, name: string, message: Uint8Arra
       "content-type": "application/grpc",
       te: "trailers",
       "temporal-namespace": "default",
+      ...metadata,
     });
     const chunks: Buffer[] = [];
     let status: string | undefined;

@@ -12,6 +12,8 @@ export const scenarioNames = [
   "approvals",
   "dag",
   "encryption",
+  "isolation",
+  "access",
   "sleeping",
 ] as const;
 export type ScenarioName = (typeof scenarioNames)[number];

@@ -1,5 +1,7 @@
 // The server under load: a process of its own on a real file, or one that somebody else runs.
+import { once } from "node:events";
 import { mkdirSync, statSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { connectRaw } from "./grpc.ts";
@@ -27,11 +29,13 @@ export type ServerOptions = {
   readonly encryptionKey?: string;
   /** Whether it has an HTTP port. */
   readonly http?: boolean;
+  /** Further settings, as the environment has them. */
+  readonly env?: { readonly [name: string]: string };
 };
 
 /** Starts `holdfast dev` on `folder/holdfast.db` with fsync on, as always. Resolves with the time from exec to the first RPC answered. */
 export async function startServer(folder: string, options: ServerOptions = {}): Promise<{ server: Server; coldStartMs: number }> {
-  const { cpuProf = null, policy, encryptionKey, http = false } = options;
+  const { cpuProf = null, policy, encryptionKey, http = false, env = {} } = options;
   const port = await freePort();
   const address = `127.0.0.1:${port}`;
   const httpPort = http ? await freePort() : null;
@@ -46,10 +50,11 @@ export async function startServer(folder: string, options: ServerOptions = {}): 
     env: {
       HOLDFAST_API_REQUESTS_PER_SECOND: "off",
       ...(encryptionKey === undefined ? {} : { HOLDFAST_ENCRYPTION_KEY: encryptionKey }),
+      ...env,
     },
     log: join(folder, "server.log"),
   });
-  await until(() => answers(address), { everyMs: 2, waitMs: readyMsMax });
+  await until(() => (env.HOLDFAST_AUTH_REQUIRED === "true" ? connects(port) : answers(address)), { everyMs: 2, waitMs: readyMsMax });
   const coldStartMs = performance.now() - begin;
   const httpAddress = httpPort === null ? null : `127.0.0.1:${httpPort}`;
   return { server: { address, httpAddress, process: child, stop: child.stop }, coldStartMs };
@@ -69,6 +74,13 @@ async function answers(address: string): Promise<void> {
   } finally {
     client.close();
   }
+}
+
+/** Of a server that answers nobody who does not say who they are. */
+async function connects(port: number): Promise<void> {
+  const socket = connect(port, "127.0.0.1");
+  await once(socket, "connect");
+  socket.destroy();
 }
 
 const databaseOf = (folder: string): string => join(folder, "holdfast.db");

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { takeGroup } from "./group.ts";
-import { shareMax } from "./share.ts";
+import { changesMax } from "./share.ts";
 
 type Waiting = { readonly owners: readonly string[]; readonly arrival: number };
 
@@ -39,7 +39,7 @@ test("a group is bounded, in all and for each owner, and never empty", () => {
       for (const group of groupsOf(arriving(owners))) {
         expect(group.length).toBeGreaterThan(0);
         expect(group.length).toBeLessThanOrEqual(max);
-        for (const one of "abcde") expect(group.filter((taken) => taken.owners.includes(one)).length).toBeLessThanOrEqual(shareMax);
+        for (const one of "abcde") expect(group.filter((taken) => taken.owners.includes(one)).length).toBeLessThanOrEqual(changesMax);
       }
     }),
   );
@@ -60,5 +60,5 @@ test("everything goes once, and what shares an owner goes in order of arrival", 
 
 test("who is alone fills groups with their share alone", () => {
   const waiting = arriving(Array.from({ length: 20 }, () => ["a"]));
-  expect(groupsOf(waiting).map((group) => group.length)).toEqual([shareMax, shareMax, 20 - 2 * shareMax]);
+  expect(groupsOf(waiting).map((group) => group.length)).toEqual([changesMax, changesMax, changesMax, changesMax, 20 - 4 * changesMax]);
 });

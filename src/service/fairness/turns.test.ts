@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { createCrowd, rememberedFor } from "./crowd.ts";
-import { aloneMax, shareMax } from "./share.ts";
+import { aloneMax, pollsPerRequest, requestsMax } from "./share.ts";
 import { createTurns, lineMax } from "./turns.ts";
 
 /** Turns that end when a test says so. */
@@ -57,7 +57,7 @@ test("as soon as another one has come, each has a share of every turn, however l
   ask("b", 1);
   expect(take().filter((who) => who === "b")).toEqual(["b"]);
   await endTurn();
-  expect(take()).toEqual(times(shareMax, "a"));
+  expect(take()).toEqual(times(requestsMax, "a"));
   ask("b", 2);
   expect(take()).toEqual(["b", "b"]);
 });
@@ -76,8 +76,8 @@ test("after a while without the others, one is alone again", async () => {
 test.each([
   // polls in one turn    whether the others have to make room
   [1, false],
-  [shareMax, false],
-  [shareMax + 1, true],
+  [pollsPerRequest * requestsMax, false],
+  [pollsPerRequest * requestsMax + 1, true],
 ])("%i polls of a worker: others make room: %s", (polls, isShared) => {
   const { ask, crowd } = open();
   ask("a", 1);
@@ -87,8 +87,8 @@ test.each([
 
 test("those who prove nothing have one share together, and others need not make room for them", () => {
   const { turns, crowd } = open();
-  const answers = Array.from({ length: shareMax + 1 }, () => turns.enterStranger());
-  expect(answers.slice(0, -1)).toEqual(times(shareMax, "").map(() => null));
+  const answers = Array.from({ length: requestsMax + 1 }, () => turns.enterStranger());
+  expect(answers.slice(0, -1)).toEqual(times(requestsMax, "").map(() => null));
   expect(answers.at(-1)).toBeInstanceOf(Promise);
   expect(crowd.isShared).toBe(false);
 });
@@ -96,7 +96,7 @@ test("those who prove nothing have one share together, and others need not make 
 test("a line is bounded", () => {
   const { turns } = open();
   turns.enter("b", "request");
-  for (let asked = 0; asked < shareMax + lineMax; asked++) expect(turns.enter("a", "request")).not.toBe(false);
+  for (let asked = 0; asked < requestsMax + lineMax; asked++) expect(turns.enter("a", "request")).not.toBe(false);
   expect(turns.enter("a", "request")).toBe(false);
   expect(turns.enter("b", "request")).toBeNull();
 });
@@ -115,7 +115,7 @@ test("whatever comes in whatever order: in each turn everybody who waits begins 
         const now = done.splice(0);
         for (const who of "abc") {
           const own = now.filter(([begun]) => begun === who).map(([, number]) => number);
-          expect(own.length).toBeLessThanOrEqual(2 * shareMax);
+          expect(own.length).toBeLessThanOrEqual(2 * requestsMax);
           if (waitedBefore.has(who)) expect(own.length).toBeGreaterThan(0);
           expect(line.get(who)?.splice(0, own.length)).toEqual(own);
         }

@@ -1,5 +1,5 @@
 import type { Crowd } from "./crowd.ts";
-import { aloneMax, shareMax } from "./share.ts";
+import { aloneMax, pollsPerRequest, requestsMax } from "./share.ts";
 
 /** Requests of namespaces take turns: in each turn of the event loop every namespace begins its share, in the order in which they came. */
 export type Turns = {
@@ -20,7 +20,10 @@ export type TurnKind = "request" | "poll";
 
 export const lineMax = 10_000;
 
-type Line = { readonly begins: (() => void)[]; next: number };
+type Line = { readonly waiting: { readonly weight: number; readonly begin: () => void }[]; next: number };
+
+/** In polls. */
+const weights: { readonly [K in TurnKind]: number } = { request: pollsPerRequest, poll: 1 };
 
 /** No namespace has this id. */
 const strangers = "";
@@ -33,15 +36,15 @@ export function createTurns({
   /** Calls back when what is ready now has been done. */
   readonly endOfTurn?: (ended: () => void) => void;
 }): Turns {
-  /** Requests of this turn. */
+  /** What has begun in this turn, by weight. */
   const begun = new Map<string, number>();
   const lines = new Map<string, Line>();
   let isEnding = false;
 
-  const maxOf = (who: string): number => (who === strangers || crowd.isShared ? shareMax : aloneMax);
+  const maxOf = (who: string): number => pollsPerRequest * (who === strangers || crowd.isShared ? requestsMax : aloneMax);
 
-  function begin(who: string, count: number): void {
-    begun.set(who, count);
+  function begin(who: string, weight: number): void {
+    begun.set(who, weight);
     if (isEnding) return;
     isEnding = true;
     endOfTurn(ended);
@@ -51,36 +54,41 @@ export function createTurns({
     isEnding = false;
     begun.clear();
     for (const [who, line] of lines) {
-      const until = Math.min(line.begins.length, line.next + maxOf(who));
-      begin(who, until - line.next);
-      while (line.next < until) line.begins[line.next++]?.();
-      if (line.next === line.begins.length) lines.delete(who);
+      const max = maxOf(who);
+      let weight = 0;
+      for (let first = line.waiting[line.next]; first !== undefined && weight + first.weight <= max; first = line.waiting[line.next]) {
+        weight += first.weight;
+        line.next++;
+        first.begin();
+      }
+      begin(who, weight);
+      if (line.next === line.waiting.length) lines.delete(who);
       else if (line.next > lineMax) {
-        line.begins.splice(0, line.next);
+        line.waiting.splice(0, line.next);
         line.next = 0;
       }
     }
   }
 
-  function enter(who: string): Promise<void> | null | false {
+  function enter(who: string, weight: number): Promise<void> | null | false {
     const line = lines.get(who);
-    const count = begun.get(who) ?? 0;
-    if (line === undefined && count < maxOf(who)) {
-      begin(who, count + 1);
+    const before = begun.get(who) ?? 0;
+    if (line === undefined && before + weight <= maxOf(who)) {
+      begin(who, before + weight);
       return null;
     }
-    if (line !== undefined && line.begins.length - line.next >= lineMax) return false;
-    return new Promise((resolve) => {
-      if (line === undefined) lines.set(who, { begins: [resolve], next: 0 });
-      else line.begins.push(resolve);
+    if (line !== undefined && line.waiting.length - line.next >= lineMax) return false;
+    return new Promise((begin) => {
+      if (line === undefined) lines.set(who, { waiting: [{ weight, begin }], next: 0 });
+      else line.waiting.push({ weight, begin });
     });
   }
 
   return {
     enter: (namespaceId, kind) => {
-      if (kind === "request" || (begun.get(namespaceId) ?? 0) >= shareMax) crowd.note(namespaceId);
-      return enter(namespaceId);
+      if (kind === "request" || (begun.get(namespaceId) ?? 0) >= pollsPerRequest * requestsMax) crowd.note(namespaceId);
+      return enter(namespaceId, weights[kind]);
     },
-    enterStranger: () => enter(strangers),
+    enterStranger: () => enter(strangers, weights.request),
   };
 }

@@ -29,7 +29,7 @@ export const addAddressOption = (command: Command): Command =>
     .option("--tls-key <file>", `its private key, PEM (or ${clientKeyVariable})`);
 
 export const addApiOptions = (command: Command): Command =>
-  addAddressOption(command).option("--namespace <name>", "namespace to look into", "default");
+  addAddressOption(command).option("--namespace <name>", "namespace to look into; default: the only one of your key, or else `default`");
 
 export type ApiRequest = {
   readonly method: "GET" | "POST" | "PUT" | "DELETE";
@@ -61,7 +61,7 @@ export async function ask(
     response = await send(url, {
       method,
       headers: {
-        "x-tenant-id": namespace ?? "default",
+        ...(namespace === undefined ? {} : { "x-tenant-id": namespace }),
         ...(apiKey === "" ? {} : { "x-api-key": apiKey }),
         ...(as === undefined ? {} : { "x-principal-id": as, "x-principal-role": (role ?? []).join(",") }),
         ...(idempotencyKey === undefined ? {} : { "idempotency-key": idempotencyKey }),

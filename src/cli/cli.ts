@@ -10,8 +10,10 @@ import { addDlqCommand } from "./dlq.ts";
 import { addDoctorCommand } from "./doctor.ts";
 import { addEndpointCommand } from "./endpoint.ts";
 import { addJobCommand } from "./job.ts";
+import { addKeyCommand } from "./key.ts";
 import { addLockCommand } from "./lock.ts";
 import { addPolicyCommand } from "./policy.ts";
+import { addRoleCommand } from "./role.ts";
 import { addRunCommand } from "./run.ts";
 import { addSchemaCommand } from "./schema.ts";
 import { addServerCommand } from "./server.ts";
@@ -19,6 +21,7 @@ import { printable } from "./table.ts";
 import { addTestServerCommand } from "./test-server.ts";
 import { addTraceCommand } from "./trace.ts";
 import { addVersionCommand } from "./version.ts";
+import { addWhoamiCommand } from "./whoami.ts";
 import { addWorkflowCommand } from "./workflow.ts";
 
 /** Carries out one command line (without node and script) and returns the exit code. */
@@ -67,6 +70,7 @@ Start here:
   holdfast audit list                   who decided what
   holdfast job submit --topic TOPIC     a job for the workers of a topic
   holdfast dlq list                     jobs that failed for good
+  holdfast key bootstrap                the first key, of a server that asks who calls
   holdfast doctor                       what is stuck on a running server, and why
 
 Every setting of a server can be given in a file (--config), as HOLDFAST_* in the environment, or as a flag; the later wins.
@@ -88,6 +92,9 @@ Exit codes: 0 success, 1 failure, 2 wrong usage or configuration.`,
   addEndpointCommand(holdfast, context, finish);
   addConfigCommand(holdfast, context, finish);
   addTraceCommand(holdfast, context, finish);
+  addKeyCommand(holdfast, context, finish);
+  addRoleCommand(holdfast, context, finish);
+  addWhoamiCommand(holdfast, context, finish);
   addDoctorCommand(holdfast, context, finish);
   addCompletionCommand(holdfast, context);
   addVersionCommand(holdfast, context);

@@ -69,6 +69,18 @@ const queue: WithinNamespace<OfQueue> = {
     taskQueue?.kind === TaskQueueKind.STICKY && stickyEnd.test(taskQueue.name) ? taskQueue.normalName : (taskQueue?.name ?? ""),
 };
 
+/** Who polls a queue and what waits there: of their own queues, for who is kept to some. */
+const lookAtQueue: WithinNamespace<OfQueue> = {
+  ...within("workers.read", "tasks.work"),
+  taskQueue: ({ taskQueue }) => taskQueue?.name ?? "",
+};
+
+/** Whatever waits on a queue that is given up is moved: another's queue is not theirs to give up, whichever field it stands in. */
+const giveUpQueue: WithinNamespace<InNamespace & { readonly stickyTaskQueue: string; readonly taskQueue: string }> = {
+  ...within("tasks.work"),
+  taskQueue: ({ stickyTaskQueue, taskQueue }) => (stickyTaskQueue === "" || stickyEnd.test(stickyTaskQueue) ? taskQueue : stickyTaskQueue),
+};
+
 /** The token is the proof that the task was given to whoever answers it; it has to be of the namespace that is named. */
 const answer: WithinNamespace<OfTask> = {
   to: "namespace",
@@ -163,8 +175,8 @@ export const rpcAccess: RpcAccessTable<Services> = {
   respondActivityTaskFailedById: answerById,
   respondActivityTaskCanceledById: answerById,
   resetStickyTaskQueue: ofWorker,
-  shutdownWorker: within("tasks.work"),
-  describeTaskQueue: within("workers.read", "tasks.work"),
+  shutdownWorker: giveUpQueue,
+  describeTaskQueue: lookAtQueue,
   listTaskQueuePartitions: within("workers.read"),
 };
 

@@ -215,6 +215,19 @@ describe("a worker of one task queue", () => {
     http.close();
   });
 
+  test("looks at no other queue, and gives up none", async () => {
+    const look = async (name: string) => {
+      const fields = { namespace: own, taskQueue: make(TaskQueue, { name }) };
+      return (await call(worker, "DescribeTaskQueue", service.DescribeTaskQueueRequest, fields)).code;
+    };
+    expect([await look(orders), await look(payments)]).toEqual([OK, PERMISSION_DENIED]);
+    const shutDown = async (fields: { readonly stickyTaskQueue: string; readonly taskQueue: string }) =>
+      (await call(worker, "ShutdownWorker", service.ShutdownWorkerRequest, { namespace: own, ...fields })).code;
+    expect(await shutDown({ stickyTaskQueue: `worker-${suffix}`, taskQueue: orders })).toBe(OK);
+    expect(await shutDown({ stickyTaskQueue: payments, taskQueue: orders })).toBe(PERMISSION_DENIED);
+    expect(await shutDown({ stickyTaskQueue: `worker-${suffix}`, taskQueue: payments })).toBe(PERMISSION_DENIED);
+  });
+
   test("reads the histories of the workflows that it works on, and of no others", async () => {
     await withClient(developer, async (client) => {
       const [mine, other] = [unique("mine"), unique("other")];

@@ -86,6 +86,12 @@ test("a run is started, listed, shown and watched to its end", async () => {
   expect(watched.at(-1)).toBe("2026-01-01T00:00:00.000Z run_status succeeded");
 });
 
+test("a run is removed, also one that is open", async () => {
+  const runId = await start();
+  expect(await printed("run", "delete", runId)).toBe(`deleted ${runId}`);
+  expect(await holdfast("run", "show", runId)).toMatchObject({ exitCode: 1, complaints: expect.stringContaining("(no-such-run)") });
+});
+
 test("watching a run says what it waits for people to decide", async () => {
   writeFileSync(file, "id: ship\nsteps:\n  gate: { type: approval, name: Ship it }\n");
   const runId = await start();

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { CliContext, Finish } from "./context.ts";
+import { addRunDeleteCommand } from "./run-delete.ts";
 import { addRunListCommand } from "./run-list.ts";
 import { addRunQueryCommand } from "./run-query.ts";
 import { addRunRerunCommand } from "./run-rerun.ts";
@@ -36,4 +37,5 @@ Examples:
   addRunSignalCommand(run, context, finish);
   addRunRerunCommand(run, context, finish);
   addRunStopCommands(run, context, finish);
+  addRunDeleteCommand(run, context, finish);
 }

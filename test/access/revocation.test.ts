@@ -155,3 +155,24 @@ test("a role that is changed or deleted counts so with the next request", async 
   expect(await statuses()).toEqual([403, 403]);
   http.close();
 });
+
+test.each(["server-sent events", "a WebSocket"])("%s end when their role allows them no more, not when it still does", async (what) => {
+  const { keys } = server.core.access;
+  const save = (permissions: readonly string[]) => keys.saveRole(root, { name: "watcher", permissions });
+  await save(["workflows.read", "jobs.read"]);
+  const { text } = await server.key({ grants: [{ namespaces: [own], roles: ["watcher"] }] });
+  const credential = { headers: { authorization: `Bearer ${text}` } };
+  const { ended } = await (open[what] as (typeof open)[string])(credential);
+  let isOpen = true;
+  void ended.then(() => {
+    isOpen = false;
+  });
+  await save(["workflows.read", "jobs.read", "schemas.read"]);
+  await arrived(credential);
+  expect(isOpen).toBe(true);
+  const at = performance.now();
+  await save(["jobs.read"]);
+  expect(await ended).toBe(endings[what]);
+  expect(performance.now() - at).toBeLessThan(1_000);
+  await arrived(credential);
+});

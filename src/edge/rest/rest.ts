@@ -9,7 +9,7 @@ import type { RouteAccess } from "./access.ts";
 import { documentedRoutes } from "./document-routes.ts";
 import { withoutPayloads } from "./hidden-payloads.ts";
 import { addHooks, type RestOptions } from "./hooks.ts";
-import { hiddenFrom } from "./identify.ts";
+import { hiddenFrom, refusedTo } from "./identify.ts";
 import { isNestedTooDeeply, nestingMax } from "./nesting.ts";
 import { badRequest, notJson, type Problem, problemBody, problemType } from "./problem.ts";
 import type { Answer, RestServices, Route } from "./route.ts";
@@ -102,6 +102,11 @@ export async function createRestApi({
         const [text, address] = [bodies.get(request) ?? "", request.socket.remoteAddress ?? ""];
         const answered = await answer({ headers, params, query, body, text, signal, session, address }, services);
         if (!answered.ok) return sendProblem(reply, answered.error);
+        if ("events" in answered.value) {
+          const stillMay = () => refusedTo(session, accessOf(request), tenantOf(headers)) === null;
+          const stopListening = session.onChange(() => void (stillMay() || reply.raw.destroy()));
+          reply.raw.once("close", stopListening);
+        }
         const hidden = hiddenFrom(sessions.of(request), accessOf(request), tenantOf(headers));
         return send(reply, success, hidden.length === 0 ? answered.value : withoutPayloadsIn(answered.value, hidden), log);
       },

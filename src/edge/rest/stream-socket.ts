@@ -89,8 +89,13 @@ export function createStreamSockets(
       if (socket.destroyed) return stop();
       server.handleUpgrade(request, socket, head, (client) => {
         // Who may not watch any more does not.
-        const stopListening = session.onEnd(() => client.close(credentialsEnded, "the credentials hold no more"));
-        client.once("close", stopListening);
+        const end = (): void => client.close(credentialsEnded, "the credentials hold no more");
+        const stillMay = () => refusedTo(session, routeAccess.streamEvents, tenantOf(request.headers)) === null;
+        client.once("close", session.onEnd(end));
+        client.once(
+          "close",
+          session.onChange(() => void (stillMay() || end())),
+        );
         void serve(client, subscription);
       });
     },

@@ -12,6 +12,8 @@ export type Session = {
   readonly ended: boolean;
   /** Calls back once when it ends, at once if it has. Returns how to stop listening. */
   onEnd(listener: () => void): () => void;
+  /** Calls back whenever roles have changed: what is watched for long has to be allowed still. Returns how to stop listening. */
+  onChange(listener: () => void): () => void;
 };
 
 export type OwnedSession = Session & {
@@ -22,6 +24,7 @@ export type OwnedSession = Session & {
 
 export function createSession(principal: AccessPrincipal, permissionsOf: PermissionsOfRole): OwnedSession {
   const listeners = new Set<() => void>();
+  const watchers = new Set<() => void>();
   let authority = authorityOf(principal, permissionsOf);
   let ended = false;
   return {
@@ -40,6 +43,10 @@ export function createSession(principal: AccessPrincipal, permissionsOf: Permiss
       listeners.add(listener);
       return () => void listeners.delete(listener);
     },
+    onChange: (listener) => {
+      watchers.add(listener);
+      return () => void watchers.delete(listener);
+    },
     end: () => {
       ended = true;
       for (const listener of listeners) listener();
@@ -47,6 +54,7 @@ export function createSession(principal: AccessPrincipal, permissionsOf: Permiss
     },
     refresh: () => {
       authority = authorityOf(principal, permissionsOf);
+      for (const watcher of watchers) watcher();
     },
   };
 }
@@ -65,4 +73,5 @@ export const openSession: Session = {
   },
   ended: false,
   onEnd: () => () => {},
+  onChange: () => () => {},
 };

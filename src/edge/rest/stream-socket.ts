@@ -46,8 +46,9 @@ export function createStreamSockets(
   },
   { allowedHosts, concurrentRequests }: Pick<RestOptions, "allowedHosts" | "concurrentRequests">,
 ): StreamSockets {
+  // One of those that were offered: a browser would not take another, though it has the key in it.
   const handleProtocols = (offered: ReadonlySet<string>): string | false =>
-    [...offered].some((one) => one.startsWith(keyProtocol)) ? keyProtocol : ([...offered][0] ?? false);
+    offered.has(keyProtocol) ? keyProtocol : ([...offered][0] ?? false);
   const server = new WebSocketServer({ noServer: true, maxPayload: receivedBytesMax, handleProtocols });
 
   async function subscribe(request: IncomingMessage): Promise<Result<Watching, Problem>> {

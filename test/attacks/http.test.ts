@@ -1,7 +1,14 @@
+import type { IncomingHttpHeaders } from "node:http";
+import { get } from "node:https";
 import { connect } from "node:net";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
+import { startHttpEdge } from "../../src/edge/http/server.ts";
+import { silentLog } from "../../src/telemetry/log.ts";
+import { createMetrics } from "../../src/telemetry/metrics.ts";
+import { authority, filesOf, forLoopback } from "../../src/tls/certificate.test-kit.ts";
+import { openServerTls } from "../../src/tls/server-tls.ts";
 import { admin, type RawAnswer, request, sendRaw, startTarget, type Target } from "./attack-server.ts";
 
 let target: Target;
@@ -250,4 +257,34 @@ test("every answer has the headers that keep browsers from doing more with it", 
     expect(headers.get("server")).toBeNull();
     expect(headers.get("x-powered-by")).toBeNull();
   }
+});
+
+test("over TLS, browsers are told to come back with TLS only", async () => {
+  const ca = authority();
+  const issued = ca.issue(forLoopback);
+  const files = filesOf({ cert: issued.certificatePem, key: issued.keyPem });
+  const tls = await openServerTls(
+    { cert: files.cert, key: files.key, clientCa: null, clientCert: "none", minVersion: "TLSv1.2", reload: 60_000 },
+    { log: silentLog, metrics: createMetrics() },
+  );
+  if (!tls.ok) throw new Error(tls.error);
+  const edge = await startHttpEdge({
+    host: "127.0.0.1",
+    port: 0,
+    ready: () => true,
+    metrics: { render: () => "" },
+    api: () => Promise.reject(new Error("nobody asks")),
+    log: silentLog,
+    tls: tls.value,
+  });
+  const headers = await new Promise<IncomingHttpHeaders>((resolve, reject) => {
+    get(`https://${edge.address}/healthz`, { ca: ca.certificatePem, agent: false }, (response) => {
+      response.resume();
+      resolve(response.headers);
+    }).on("error", reject);
+  });
+  expect(headers["strict-transport-security"]).toBe("max-age=31536000");
+  expect((await ask("GET", "/healthz")).headers.get("strict-transport-security")).toBeNull();
+  tls.value?.stop();
+  await edge.stop();
 });

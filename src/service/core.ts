@@ -203,7 +203,7 @@ export type Core = {
   readonly traces: Traces;
   /** What every request passes that is of a namespace. */
   readonly admission: Admission;
-  readonly quotas: Pick<Quotas, "usage">;
+  readonly quotas: Pick<Quotas, "usageOf">;
   /** Of resources outside of this server. */
   readonly locks: Locks;
   /** Files behind pointers. */

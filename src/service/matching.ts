@@ -398,7 +398,8 @@ export function createMatching(deps: {
 
     roomFor: (namespaceId) => {
       for (const queue of queues.values()) {
-        if (!queue.lacksRoom || queue.key.namespaceId !== namespaceId) continue;
+        const { key, backlog } = queue;
+        if (backlog.length === 0 || key.type === "workflow" || key.namespaceId !== namespaceId) continue;
         queue.lacksRoom = false;
         wakeOne(queue);
       }

@@ -119,7 +119,7 @@ export type TestCore = Core & { readonly store: TestStore; readonly clock: Manua
 /** The server without its edges, over a store in memory, with the namespace `default`. */
 export async function openCore(
   given: { store?: TestStore; clock?: ManualClock } & Partial<Pick<CoreOptions, "limits">> &
-    Pick<CoreOptions, "policy" | "push" | "checkpoints" | "artifacts" | "access"> = {},
+    Pick<CoreOptions, "policy" | "push" | "checkpoints" | "artifacts" | "access" | "quotas"> = {},
 ): Promise<TestCore> {
   const store = given.store ?? (await openTestStore());
   const clock = given.clock ?? manualClock();
@@ -138,6 +138,7 @@ export async function openCore(
     ...(given.checkpoints === undefined ? {} : { checkpoints: given.checkpoints }),
     ...(given.artifacts === undefined ? {} : { artifacts: given.artifacts }),
     ...(given.access === undefined ? {} : { access: given.access }),
+    ...(given.quotas === undefined ? {} : { quotas: given.quotas }),
   });
   return { ...core, store, clock };
 }

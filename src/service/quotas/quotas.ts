@@ -44,7 +44,8 @@ export type Quotas = {
   onRoom(listener: (namespaceId: string) => void): void;
   /** Counts what a transition begins and ends. */
   following<I>(stage: Stage<I>): Stage<I>;
-  usage(namespaceId: string): readonly QuotaUsage[];
+  /** By name; empty for a namespace that there is not. */
+  usageOf(namespace: string): readonly QuotaUsage[];
   /** Counts what the last process left, in namespaces with such limits: each open run is read where activities are limited. Before anything is handed out. */
   recover(load: (key: RunKey) => Promise<{ readonly state: MutableState } | null>): Promise<void>;
   stop(): void;
@@ -69,7 +70,7 @@ type Delta = {
   readonly namespaceId: string;
   readonly runs: number;
   readonly activities: number;
-  readonly bytes: number;
+  readonly bytes: () => number;
 };
 
 /** Namespaces that metrics tell apart; the rest is `other`. */
@@ -82,7 +83,7 @@ const nothing = (): void => {};
 
 export function createQuotas(deps: {
   readonly options: QuotaOptions;
-  readonly namespaces: Pick<Namespaces, "byId" | "list">;
+  readonly namespaces: Pick<Namespaces, "byId" | "get" | "list">;
   readonly store: Pick<Store, "countExecutions" | "listExecutions" | "readRuns" | "loadRun">;
   readonly log: Log;
   readonly metrics: Pick<Metrics, "quotaRefusals" | "quotaUsed">;
@@ -140,7 +141,8 @@ export function createQuotas(deps: {
         namespaceId,
         runs: Number(isRunning(draft)) - Number(wasOpen),
         activities: concurrentActivities === null ? 0 : startedIn(draft),
-        bytes: storedBytes === null ? 0 : draft.core.historyBytes - draft.base.core.historyBytes,
+        // How large it is becomes known when it is encoded.
+        bytes: () => (storedBytes === null ? 0 : draft.core.historyBytes - draft.base.core.historyBytes),
       };
     }
   }
@@ -150,7 +152,7 @@ export function createQuotas(deps: {
     count.activities += activities;
   };
 
-  function usageOf(namespaceId: string, count: Count): readonly QuotaUsage[] {
+  function usageIn(namespaceId: string, count: Count): readonly QuotaUsage[] {
     const { requestsPerSecond, openRuns, storedBytes, concurrentActivities, openPolls } = count.limits;
     const spent = (allowance: Allowance | null) =>
       allowance === null ? null : Math.max(0, Math.ceil(allowance.rate.burst - allowance.leftAt(now())));
@@ -171,7 +173,7 @@ export function createQuotas(deps: {
 
   metrics.quotaUsed.readFrom(() => {
     const used = [...counts].flatMap(([id, count]) =>
-      usageOf(id, count).flatMap(({ quota, used }) => (used === null ? [] : [[used, labelOf(count.name), quota] as const])),
+      usageIn(id, count).flatMap(({ quota, used }) => (used === null ? [] : [[used, labelOf(count.name), quota] as const])),
     );
     return used.filter(([, label]) => label !== "other");
   });
@@ -249,7 +251,7 @@ export function createQuotas(deps: {
           for (const delta of deltas) {
             const [earlyRuns, earlyActivities] = early(delta);
             add(delta, delta.runs - earlyRuns, delta.activities - earlyActivities);
-            stored.grown(delta.namespaceId, delta.bytes);
+            stored.grown(delta.namespaceId, delta.bytes());
           }
           staged.committed();
           for (const { activities, namespaceId } of deltas) if (activities < 0) hasRoom(namespaceId);
@@ -263,9 +265,10 @@ export function createQuotas(deps: {
         },
       };
     },
-    usage: (namespaceId) => {
-      const count = countOf(namespaceId);
-      return count === null ? [] : usageOf(namespaceId, count);
+    usageOf: (name) => {
+      const found = namespaces.get(name);
+      const count = found.ok ? countOf(found.value.id) : null;
+      return found.ok && count !== null ? usageIn(found.value.id, count) : [];
     },
     recover: async (load) => {
       for (const entry of namespaces.list()) await recoverOne(entry, load);

@@ -46,6 +46,13 @@ describe("workflows", () => {
     expect((await api.ask("DELETE", `${v1}/workflows/${json.id}`)).json).toMatchObject({ code: "no-such-workflow" });
   });
 
+  test("are created once for an idempotency key, however often it is sent", async () => {
+    const create = () => api.ask("POST", `${v1}/workflows`, { body: { steps: { a: {} } }, headers: { "idempotency-key": "create-1" } });
+    const answers = [...(await Promise.all(Array.from({ length: 10 }, create))), await create()];
+    expect(new Set(answers.map(({ status, text }) => `${status} ${text}`)).size).toBe(1);
+    expect((await api.ask("GET", `${v1}/workflows`)).json).toHaveLength(2);
+  });
+
   test("are refused with the place of what is wrong", async () => {
     const text = "id: bad\nsteps:\n  a: { topic: job.a, depends_on: [b] }\n  b: { topic: job.b, depends_on: [a] }\n";
     const { status, json } = await api.ask("POST", `${v1}/workflows`, { text, headers: yaml });

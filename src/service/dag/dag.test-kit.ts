@@ -25,7 +25,7 @@ export function agreed<T>(result: { readonly ok: true; readonly value: T } | { r
 }
 
 export async function define(core: TestCore, text: string): Promise<string> {
-  return agreed(await core.dag.workflows.save("default", { text, by: "ada", seen: null })).workflow.id;
+  return agreed(await core.dag.workflows.save("default", { text, by: "ada", seen: null, newId: "unnamed" })).workflow.id;
 }
 
 export async function startRun(core: TestCore, workflowId: string, input: Json = {}): Promise<string> {

@@ -31,8 +31,8 @@ export function createDag(deps: {
   readonly log: Log;
 }): Dag {
   const { engine, committer, kernel, routeTopic, slots, configs, log } = deps;
-  const { store, clock, newId, matching, namespaces } = engine;
-  const definitions = createDefinitions({ documents: store, committer, clock, newId });
+  const { store, clock, matching, namespaces } = engine;
+  const definitions = createDefinitions({ documents: store, committer, clock });
   const folded = createFoldedRuns({ store, definitions });
   const requests = {
     pollWorkflowTaskQueue: pollWorkflowTaskQueue(engine),

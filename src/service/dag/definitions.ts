@@ -29,6 +29,8 @@ export type Save = {
   readonly by: string;
   /** The version that this one replaces, as its SHA-256; null saves in the place of any. */
   readonly seen: string | null;
+  /** What it is called when its text does not say: asked twice with the same one, it is one workflow. */
+  readonly newId: string;
 };
 
 /** A definition, compiled. */
@@ -70,9 +72,8 @@ export function createDefinitions(deps: {
   readonly documents: Documents;
   readonly committer: Pick<Committer, "commit">;
   readonly clock: Pick<Clock, "now">;
-  readonly newId: () => string;
 }): Definitions {
-  const { documents, committer, clock, newId } = deps;
+  const { documents, committer, clock } = deps;
   /** By hash of the source, the one used last at the end. */
   const compiled = new Map<string, DagSpec>();
 
@@ -122,11 +123,11 @@ export function createDefinitions(deps: {
       return spec === null ? null : { key: { namespaceId, workflowId, sha256 }, spec };
     },
 
-    save: async (namespaceId, { text, by, seen }) => {
+    save: async (namespaceId, { text, by, seen, newId }) => {
       const source = await sourceOf(namespaceId, text);
       const { spec, problems } = parse(source);
       if (spec === null) return err({ kind: "invalid-workflow", problems });
-      const workflowId = spec.id ?? newId();
+      const workflowId = spec.id ?? newId;
       if (!idPattern.test(workflowId)) return err({ kind: "bad-workflow-id" });
       const key = { namespaceId, workflowId, sha256: hashOf(source) };
       for (let attempt = 1; attempt <= attemptsMax; attempt++) {

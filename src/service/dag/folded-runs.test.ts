@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { present } from "../../base/assert.ts";
 import type { RunKey } from "../../store/store.ts";
@@ -38,7 +37,6 @@ async function folding({ runs, bytesMax }: { runs: number; bytesMax: number }) {
       documents: core.store,
       committer: { commit: async () => "committed" },
       clock: core.clock,
-      newId: randomUUID,
     }),
     store: {
       readHistory: (key, range) => {

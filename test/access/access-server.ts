@@ -4,6 +4,7 @@ import type { Grant } from "../../src/access/principal.ts";
 import { type DurationMs, dayMs } from "../../src/base/time.ts";
 import { defaultConfig } from "../../src/config/config.ts";
 import { startHttpEdge } from "../../src/edge/http/server.ts";
+import { refuseMetrics } from "../../src/edge/rest/metrics-access.ts";
 import { createRestApi } from "../../src/edge/rest/rest.ts";
 import { credentialsOf } from "../../src/edge/temporal/credentials.ts";
 import { startTemporalEdge } from "../../src/edge/temporal/server.ts";
@@ -89,7 +90,16 @@ export async function startAccessServer(
       metrics,
       log: silentLog,
     });
-  const http = await startHttpEdge({ host: "127.0.0.1", port: 0, ready: () => true, metrics, api, log: silentLog, tls: tls.value });
+  const http = await startHttpEdge({
+    host: "127.0.0.1",
+    port: 0,
+    ready: () => true,
+    metrics,
+    api,
+    log: silentLog,
+    refuseMetrics: (request) => refuseMetrics(request, core.access),
+    tls: tls.value,
+  });
   let keys = 0;
   return {
     core,

@@ -256,12 +256,18 @@ describe("what a request says of itself", () => {
   });
 });
 
-test.each(["/api/v1/openapi.json", "/api/v1/openapi.yaml", "/api/v1/docs", "/healthz", "/readyz", "/metrics"])(
-  "%s answers strangers",
-  async (path) => {
-    expect((await client.ask("GET", path)).status).toBe(200);
-  },
-);
+test.each(["/api/v1/openapi.json", "/api/v1/openapi.yaml", "/api/v1/docs", "/healthz", "/readyz"])("%s answers strangers", async (path) => {
+  expect((await client.ask("GET", path)).status).toBe(200);
+});
+
+test("metrics are for the roles of the table that are given in all tenants", async () => {
+  const read = async (headers: Headers) => outcomeOf(await client.ask("GET", "/metrics", { headers }));
+  for (const grantee of grantees)
+    expect(await read(keyOf(grantee)), titleOf(grantee, own)).toBe(
+      isAllowed({ everywhere: "xx..x." }, grantee, own) ? "allowed" : "denied",
+    );
+  expect(await read({})).toBe("unauthenticated");
+});
 
 test.each(forStrangers)("%s answers strangers", async (name) => {
   const { method, path } = routes[name];

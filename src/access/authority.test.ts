@@ -31,6 +31,21 @@ describe("a principal may do", () => {
     expect(authority([{ namespaces: ["team-*"], roles: ["admin"] }]).allowsEverywhere("namespaces.write")).toBe(false);
   });
 
+  test.each([
+    // patterns                  within what it was given
+    [["shop"], true],
+    [["team-a", "team-b*", "shop"], true],
+    [["team-*"], true],
+    [["team*"], false],
+    [["shop", "other"], false],
+    [["*"], false],
+    [[], true],
+  ])("in all of %j: %s", (patterns, expected) => {
+    const admin = authority([{ namespaces: ["shop", "team-*"], roles: ["admin"] }]);
+    expect(admin.allowsWithin("keys.write", patterns)).toBe(expected);
+    expect(authority([{ namespaces: ["*"], roles: ["admin"] }]).allowsWithin("keys.write", patterns)).toBe(true);
+  });
+
   test("nothing in a role that there is not", () => {
     const nobody = authority([{ namespaces: ["*"], roles: ["owner", "__proto__"] }]);
     for (const permission of permissions) expect(nobody.allows(permission, "default")).toBe(false);

@@ -98,6 +98,7 @@ const table: { readonly [R in GuardedRoute]: Row } = {
   simulatePolicy: tenant("xxxxx.", { body: action }),
   backtestPolicy: tenant("xxxxx.", { body: { content: policy } }),
   listPolicyLimits: tenant("xxxxx."),
+  getQuotas: tenant("xxxxxx"),
   listBundles: everywhere("xxxxx."),
   getBundle: everywhere("xxxxx."),
   simulateBundle: everywhere("xxxxx.", { body: { request: action } }),

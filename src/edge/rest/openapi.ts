@@ -89,6 +89,7 @@ const tagMeanings: { readonly [tag: string]: string } = {
   traces: "All that one request has brought about.",
   stream: "What happens, as it happens.",
   auth: "Who asks, and the keys and roles of those who do.",
+  quotas: "How much of the server a tenant may take.",
   audit: "The ledger of decisions, approvals and changes.",
   status: "What the server is and has.",
   doctor: "What is stuck, and why.",

@@ -91,6 +91,7 @@ export const routeAccess: { readonly [R in RouteName]: RouteAccess } = {
   simulatePolicy: inTenant("policy.read"),
   backtestPolicy: inTenant("policy.read"),
   listPolicyLimits: inTenant("policy.read"),
+  getQuotas: inTenant("namespaces.read"),
   // One policy is in force for all tenants.
   listBundles: everywhere("policy.read"),
   getBundle: everywhere("policy.read"),

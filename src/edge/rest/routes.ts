@@ -32,6 +32,7 @@ import { getKey } from "./get-key.ts";
 import { getLock } from "./get-lock.ts";
 import { getPolicySnapshot } from "./get-policy-snapshot.ts";
 import { getRole } from "./get-role.ts";
+import { getQuotas } from "./get-quotas.ts";
 import { getRun } from "./get-run.ts";
 import { getRunTimeline } from "./get-run-timeline.ts";
 import { getSchema } from "./get-schema.ts";
@@ -167,6 +168,7 @@ export const routes = {
   diffPolicy,
   listPolicyAudit,
   listPolicyLimits,
+  getQuotas,
   getTrace,
   streamEvents,
   listAudit,

@@ -22,7 +22,7 @@ export function compileSchema(schema: Json): Result<Schema, string> {
   try {
     // Its own copy of the compiler's cache would keep every schema that was ever read.
     const validate = ajv.compile(schema as AnySchema);
-    ajv.removeSchema(schema as AnySchema);
+    if (isObject(schema)) ajv.removeSchema(schema);
     return ok({ check: (value) => checked(validate, value) });
   } catch (error) {
     return err(error instanceof Error ? error.message : String(error));

@@ -27,6 +27,11 @@ describe("schemas", () => {
     expect((await api.ask("DELETE", orders)).json).toMatchObject({ code: "no-such-schema" });
   });
 
+  test.each([true, false])("may be %s alone", async (schema) => {
+    expect((await save(schema)).status).toBe(204);
+    expect((await api.ask("GET", orders)).json).toMatchObject({ schema });
+  });
+
   test("are replaced only in the place of the version that was seen", async () => {
     const { etag } = await api.ask("GET", orders);
     expect((await save({ type: "string" }, "acme/order", { "if-match": etag })).status).toBe(204);

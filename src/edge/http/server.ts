@@ -112,7 +112,7 @@ export function startHttpEdge(options: HttpEdgeOptions): Promise<HttpEdge> {
     const path = (request.url ?? "/").split("?", 1)[0] ?? "/";
     if (path.startsWith("/api/")) return void answerByApi(request, response);
     const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
-    if (route === undefined) problem(response, { status: 404, code: "no-such-endpoint", detail: `there is nothing at \`${path}\`` });
+    if (route === undefined) problem(response, { status: 404, code: "no-such-route", detail: `there is nothing at \`${path}\`` });
     else if (request.method !== "GET" && request.method !== "HEAD") {
       response.setHeader("allow", "GET, HEAD");
       problem(response, { status: 405, code: "method-not-allowed", detail: `\`${path}\` is read with GET` });

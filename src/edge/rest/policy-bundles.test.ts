@@ -201,7 +201,7 @@ describe("refused:", () => {
     ["an unknown snapshot", "POST", "rollback", { snapshot_id: "f" }, 404, "no-such-snapshot"],
     ["no snapshot", "POST", "rollback", {}, 400, "invalid-request"],
     ["no text", "PUT", "bundles/a", {}, 400, "content-required"],
-    ["a bad id", "PUT", "bundles/..", { content: "rules: []" }, 404, "no-such-endpoint"],
+    ["a bad id", "PUT", "bundles/..", { content: "rules: []" }, 404, "no-such-route"],
     ["another bad id", "PUT", "bundles/~", { content: "rules: []" }, 400, "bad-bundle-id"],
     ["a field too many", "PUT", "bundles/a", { content: "rules: []", enable: true }, 400, "invalid-request"],
   ])("%s", async (_, method, path, body, status, code) => {

@@ -19,8 +19,9 @@ const evaluate = "/api/v1/policy/evaluate";
 describe("bad input is a problem with a code", () => {
   test.each<[string, string, number, string, string, Parameters<TestApi["ask"]>[2]?]>([
     // method path                                status code        detail                  request
-    ["GET", "/api/v1/nothing", 404, "no-such-endpoint", "there is nothing at `GET /api/v1/nothing`"],
-    ["DELETE", "/api/v1/approvals", 404, "no-such-endpoint", "there is nothing at `DELETE /api/v1/approvals`"],
+    ["GET", "/api/v1/nothing", 404, "no-such-route", "there is nothing at `GET /api/v1/nothing`"],
+    ["DELETE", "/api/v1/approvals", 405, "method-not-allowed", "`/api/v1/approvals` is asked with GET"],
+    ["GET", vote, 405, "method-not-allowed", "is asked with POST"],
     ["GET", "/api/%ZZ", 400, "bad-request", "the request cannot be understood"],
     ["GET", "/api/v1/approvals?limit=0", 400, "invalid-request", "#/limit: expected a whole number from 1 to 100"],
     ["GET", "/api/v1/approvals?limit=ten", 400, "invalid-request", "#/limit: expected a whole number"],

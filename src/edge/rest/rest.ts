@@ -73,13 +73,15 @@ export async function createRestApi({
     bodies.set(request, body);
     done(null, body);
   });
-  app.setNotFoundHandler((request, reply) =>
-    sendProblem(reply, {
-      status: 404,
-      code: "no-such-endpoint",
-      detail: `there is nothing at \`${request.method} ${pathOf(request.url)}\``,
-    }),
-  );
+  const methodsOf = methodsByPath(documentedRoutes(routes));
+  app.setNotFoundHandler(({ method, url }, reply) => {
+    const path = pathOf(url);
+    const allowed = methodsOf(path);
+    if (allowed.length === 0)
+      return sendProblem(reply, { status: 404, code: "no-such-route", detail: `there is nothing at \`${method} ${path}\`` });
+    const detail = `\`${path}\` is asked with ${allowed.join(", ")}`;
+    return sendProblem(reply.header("allow", allowed.join(", ")), { status: 405, code: "method-not-allowed", detail });
+  });
   app.setErrorHandler((error, request, reply) => {
     const problem = problemOfError(error, request);
     if (problem.status >= 500) log.error("request failed", { method: request.method, path: pathOf(request.url) }, error);
@@ -115,6 +117,12 @@ export async function createRestApi({
   for (const [name, { method, path }] of Object.entries(routes)) accessByPath.set(`${method} ${path}`, routeAccess[name as RouteName]);
   await app.ready();
   return { handle: app.routing, upgrade: createStreamSockets({ ...services, concurrency, metrics }, options).upgrade };
+}
+
+/** The methods that a path is asked with; none where there is nothing. */
+function methodsByPath(all: readonly Route[]): (path: string) => readonly string[] {
+  const known = all.map(({ method, path }) => ({ method, pattern: new RegExp(`^${path.replace(/:\w+/g, "[^/]+")}$`) }));
+  return (path) => [...new Set(known.filter(({ pattern }) => pattern.test(path)).map(({ method }) => method))];
 }
 
 /** What describes the API, and paths that lead nowhere. */

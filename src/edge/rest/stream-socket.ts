@@ -56,7 +56,7 @@ export function createStreamSockets(
     const refused = refusedByHeaders(rawHeaders) ?? refusedByGuard(headers, allowedHosts);
     if (refused !== null) return err(refused);
     const [path, search = ""] = url.split("?", 2);
-    if (path !== "/api/v1/stream") return err({ status: 404, code: "no-such-endpoint", detail: "there is no WebSocket here" });
+    if (path !== "/api/v1/stream") return err({ status: 404, code: "no-such-route", detail: "there is no WebSocket here" });
     const query = watchQuery.safeParse(Object.fromEntries(new URLSearchParams(search)));
     if (!query.success) return err(badRequest("invalid-request", query.error.issues.map(({ message }) => message).join("; ")));
     const proved = await identify(request, access);

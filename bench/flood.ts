@@ -1,7 +1,8 @@
 // One namespace that asks for as much as it can get, in a process of its own that gives way to all others: what suffers is the server alone.
 import { randomUUID } from "node:crypto";
 import { getPriority, setPriority } from "node:os";
-import { connectRaw, inFlight } from "./grpc.ts";
+import { setTimeout as delay } from "node:timers/promises";
+import { connectRaw, inFlight, type RawClient } from "./grpc.ts";
 import { executionOf, identity, pollActivityTask, queueNamed, signalWorkflow, startRequest, startWorkflow } from "./rpcs.ts";
 
 export const floods = ["starts", "signals", "polls", "logins"] as const;
@@ -12,14 +13,36 @@ const callsAtOnce = 64;
 /** A run takes no more signals than that. */
 const signalsPerRun = 5_000;
 const pollSeconds = 0.05;
+const reconnectMs = 20;
+
+/** Connects anew when the server has ended the connection. */
+function stubborn(connect: () => RawClient): Pick<RawClient, "call"> {
+  let client = connect();
+  return {
+    call: async (rpc, request) => {
+      const used = client;
+      try {
+        return await used.call(rpc, request);
+      } catch (error) {
+        const isAnswer = error instanceof Error && / status \d+/.test(error.message);
+        if (!isAnswer && used === client) {
+          used.close();
+          client = connect();
+        }
+        if (!isAnswer) await delay(reconnectMs);
+        throw error;
+      }
+    },
+  };
+}
 
 async function main(address: string, namespace: string, token: string): Promise<void> {
   setPriority(Math.min(19, getPriority() + 10));
   const authorization = `Bearer ${token}`;
   const metadata = { authorization, "temporal-namespace": namespace };
-  const client = connectRaw(address, metadata);
-  const impatient = connectRaw(address, { ...metadata, "grpc-timeout": `${pollSeconds * 1000}m` });
-  const stranger = connectRaw(address, { authorization: `Bearer ${token.slice(0, -8)}wrong00` });
+  const client = stubborn(() => connectRaw(address, metadata));
+  const impatient = stubborn(() => connectRaw(address, { ...metadata, "grpc-timeout": `${pollSeconds * 1000}m` }));
+  const stranger = stubborn(() => connectRaw(address, { authorization: `Bearer ${token.slice(0, -8)}wrong00` }));
   const taskQueue = `nobody-${randomUUID()}`;
   let until = 0;
   let signalled: Promise<string> | null = null;

@@ -49,7 +49,9 @@ export async function createRestApi({
   const accessByPath = new Map<string, RouteAccess>();
   // HEAD is GET without its body, and tells as much.
   const accessOf = ({ method, routeOptions }: FastifyRequest): RouteAccess =>
-    accessByPath.get(`${method === "HEAD" ? "GET" : method} ${routeOptions.url ?? ""}`) ?? publicAccess;
+    routeOptions.url === undefined
+      ? publicAccess
+      : (accessByPath.get(`${method === "HEAD" ? "GET" : method} ${routeOptions.url}`) ?? unknownAccess);
   const concurrency = createConcurrency(options.concurrentRequests);
   const sessions = addHooks(app, {
     options,
@@ -102,18 +104,19 @@ export async function createRestApi({
         );
         const signal = leaving(reply);
         const [text, address] = [bodies.get(request) ?? "", request.socket.remoteAddress ?? ""];
+        const stillMay = () => refusedTo(session, accessOf(request), tenantOf(headers)) === null;
+        reply.raw.once(
+          "close",
+          session.onChange(() => void (stillMay() || reply.raw.destroy())),
+        );
         const answered = await answer({ headers, params, query, body, text, signal, session, address }, services);
         if (!answered.ok) return sendProblem(reply, answered.error);
-        if ("events" in answered.value) {
-          const stillMay = () => refusedTo(session, accessOf(request), tenantOf(headers)) === null;
-          const stopListening = session.onChange(() => void (stillMay() || reply.raw.destroy()));
-          reply.raw.once("close", stopListening);
-        }
         const hidden = hiddenFrom(sessions.of(request), accessOf(request), tenantOf(headers));
         return send(reply, success, hidden.length === 0 ? answered.value : withoutPayloadsIn(answered.value, hidden), log);
       },
     });
   }
+  for (const { method, path } of documentedRoutes({})) accessByPath.set(`${method} ${path}`, publicAccess);
   for (const [name, { method, path }] of Object.entries(routes)) accessByPath.set(`${method} ${path}`, routeAccess[name as RouteName]);
   await app.ready();
   return { handle: app.routing, upgrade: createStreamSockets({ ...services, concurrency, metrics }, options).upgrade };
@@ -127,6 +130,8 @@ function methodsByPath(all: readonly Route[]): (path: string) => readonly string
 
 /** What describes the API, and paths that lead nowhere. */
 const publicAccess: RouteAccess = { to: "public" };
+/** Of a route that no table has: there is none, and if there were, it would not be for everybody. */
+const unknownAccess: RouteAccess = { to: "everywhere", permission: "system.read" };
 
 const withoutPayloadsIn = (answer: Answer, names: readonly string[]): Answer =>
   "json" in answer ? { ...answer, json: withoutPayloads(answer.json, names) } : answer;

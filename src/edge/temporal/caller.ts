@@ -1,16 +1,22 @@
 import type { EpochMs } from "../../base/time.ts";
+import type { Refusal } from "../../protocol/refusal.ts";
 import type { Session } from "../../service/access/session.ts";
-import type { Caller } from "../../service/services.ts";
 import type { Call } from "./grpc/call.ts";
+import type { EdgeCaller } from "./method.ts";
+import { statusOf } from "./status.ts";
 
 /** The caller of one gRPC call. Most use cases ask for none of this, so all of it is looked up only when it is asked for. */
-export class GrpcCaller implements Caller {
+export class GrpcCaller implements EdgeCaller {
   readonly #call: Call;
   readonly session: Session;
 
   constructor(call: Call, session: Session) {
     this.#call = call;
     this.session = session;
+  }
+
+  cut(why: Refusal): void {
+    this.#call.cut(statusOf(why));
   }
 
   get namespace(): string {

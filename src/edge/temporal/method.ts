@@ -5,11 +5,14 @@ import { invalidArgument, type Refusal } from "../../protocol/refusal.ts";
 import type { Caller, UseCase, WithHistory } from "../../service/services.ts";
 import { withoutPayloads } from "./hidden-payloads.ts";
 
+/** A caller whose call can be ended before it is answered. */
+export type EdgeCaller = Caller & { cut?(why: Refusal): void };
+
 /** Answers one encoded request with an encoded response. */
-export type Serve = (request: Uint8Array, caller: Caller) => Promise<Result<Uint8Array, Refusal>>;
+export type Serve = (request: Uint8Array, caller: EdgeCaller) => Promise<Result<Uint8Array, Refusal>>;
 
 /** Whether a caller may ask this, and whether what it is answered has to be without payloads. */
-export type Permits<Request> = (request: Request, caller: Caller) => Result<Permitted, Refusal> | Promise<Result<Permitted, Refusal>>;
+export type Permits<Request> = (request: Request, caller: EdgeCaller) => Result<Permitted, Refusal> | Promise<Result<Permitted, Refusal>>;
 export type Permitted = { readonly hidesPayloads: boolean };
 
 export type RequestOf<U> = U extends UseCase<infer Request, infer _> ? Request : never;

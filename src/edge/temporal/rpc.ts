@@ -133,7 +133,7 @@ export function polling(serve: Serve, traffic: Traffic): Serve {
   };
 }
 
-/** Bounds the polls of each namespace as well, once it is known that the caller may poll there. */
+/** Bounds the polls of each namespace as well, once it is known that the caller may poll there, and ends them when the caller may not any more. */
 export function permitsPoll<Request>(
   may: Permits<Request>,
   access: RpcAccess<Request>,
@@ -148,7 +148,15 @@ export function permitsPoll<Request>(
       metrics.refusedByLimit.add(1, "grpc", pollsIn.limit);
       return err(pollsIn.refusal);
     }
-    leaving.set(caller, leave);
+    // Whoever may not poll any more gets no task, however long they have waited for one.
+    const stopListening = caller.session?.onChange(async () => {
+      const still = await may(request, caller);
+      if (!still.ok) caller.cut?.(still.error);
+    });
+    leaving.set(caller, () => {
+      leave();
+      stopListening?.();
+    });
     return permitted;
   };
 }

@@ -7,7 +7,7 @@ import { actionHeader, readCallSite } from "../governance/call-site.ts";
 import type { Header } from "../protocol/generated/temporal/api/common/v1/message.ts";
 import { dagTaskQueue, jobTaskQueue } from "./built-in/server-task-queue.ts";
 
-/** The action as the policy sees it. Whoever started the workflow acts through it, unless the call names a program that does. */
+/** The action as the policy sees it. Whoever started the workflow acts through it, unless its code names a program that does. */
 export function actionIn(wanted: WantedAction, draft: Draft): Action {
   const { key, context, started } = draft;
   const { actor, ...said } = saidIn(wanted.header);
@@ -17,7 +17,7 @@ export function actionIn(wanted: WantedAction, draft: Draft): Action {
     kind: kindOf(wanted, draft),
     name: wanted.name,
     // It acts in no role: roles are given by the server, never claimed.
-    principal: actor && wanted.kind !== "workflow-start" ? { id: actor, kind: "service", roles: [] } : starterOf(draft),
+    principal: actor && mayName(wanted, draft) ? { id: actor, kind: "service", roles: [] } : starterOf(draft),
     workflowType: started.workflowType?.name ?? "",
     workflowId: key.workflowId,
     runId: key.runId,
@@ -26,6 +26,15 @@ export function actionIn(wanted: WantedAction, draft: Draft): Action {
     input: inputOfPayloads(wanted.input),
   });
 }
+
+/**
+ * Whether what is said of who acts counts. A job and the definition of a declarative workflow are what somebody has sent: whoever had to prove who
+ * they are does not act as somebody else by that. The code of a worker is trusted to say for which agent it calls.
+ */
+const mayName = ({ kind }: WantedAction, { started, starter }: Draft): boolean => {
+  const queue = started.taskQueue?.name;
+  return kind !== "workflow-start" && (starter === undefined || (queue !== dagTaskQueue && queue !== jobTaskQueue));
+};
 
 /** Attempts of a step are activities, or children, of their own. To the policy they are one action that is tried again. */
 function attemptOf(wanted: WantedAction, draft: Draft): Pick<Action, "actionId" | "attempt"> {

@@ -29,6 +29,10 @@ rules:
     match: { kinds: [workflow-start], actor_ids: [ada] }
     decision: REQUIRE_APPROVAL
     reason: somebody looks at what ada starts
+  - id: no-payments-by-eve
+    match: { topics: [job.pay], actor_ids: [eve] }
+    decision: DENY
+    reason: eve does not pay
 `;
 
 /** A certificate of theirs stands for people of these names. */
@@ -284,6 +288,36 @@ test("the policy sees who was proved, whatever the client calls itself; nobody d
   expect(JSON.parse(refused.text)).toMatchObject({ code: "self-approval" });
   const granted = await approve(bob, "ada");
   expect(JSON.parse(granted.text)).toMatchObject({ votes: [{ voter: { id: "bob", kind: "human" }, verdict: "grant" }] });
+  http.close();
+});
+
+test("nobody gets around the policy by naming another actor in a job or a definition", async () => {
+  const [eve, bob] = [await keyOf("eve", ["developer"]), await keyOf("bob", ["developer"])];
+  const http = openHttp(server.http, { ca: server.ca.certificatePem });
+  const ask = async (who: Credential, method: string, path: string, body?: object) => {
+    const { text } = await http.ask(method, `/api/v1${path}`, { headers: headersOf(who), ...(body === undefined ? {} : { body }) });
+    return JSON.parse(text);
+  };
+  /** What the policy says of a job that is sent in another's name. */
+  const payAs = async (who: Credential, actor: string): Promise<string> => {
+    const { job_id: id } = await ask(who, "POST", "/jobs", { topic: "job.pay", prompt: "pay", actor_id: actor });
+    return until(async () => {
+      const { safety_decision } = await ask(who, "GET", `/jobs/${id}`);
+      return safety_decision ? String(safety_decision) : undefined;
+    });
+  };
+  expect([await payAs(eve, "bob"), await payAs(bob, "eve")]).toEqual(["DENY", "ALLOW"]);
+
+  const pay = { type: "job", topic: "job.pay", meta: { actor_id: "bob" } };
+  expect(await ask(bob, "POST", "/workflows", { id: "pays", steps: { pay } })).toMatchObject({ id: "pays" });
+  const planned = await ask(eve, "POST", "/workflows/pays/dry-run", { input: {} });
+  expect(planned).toMatchObject({ steps: [{ step_id: "pay", action: { decision: { decision: expect.stringContaining("DENY") } } }] });
+  const { run_id } = await ask(eve, "POST", "/workflows/pays/runs", { input: {} });
+  const ended = await until(async () => {
+    const { status } = await ask(eve, "GET", `/workflow-runs/${run_id}`);
+    return status === "running" || status === "pending" ? undefined : String(status);
+  });
+  expect(ended).toBe("denied");
   http.close();
 });
 

@@ -13,8 +13,8 @@ export const cancelJob = route({
   params: z.object({ id: z.string() }),
   success: { json: z.object({ id: z.string(), state: z.enum(jobStates), reason: z.optional(z.string()) }) },
   problems: { ...requestCodes, ...jobCodes("no-such-job") },
-  handle: async ({ headers, params: { id } }, { jobs }) => {
-    const cancelled = await jobs.cancel(askerOf(headers), id);
+  handle: async ({ headers, session, params: { id } }, { jobs }) => {
+    const cancelled = await jobs.cancel(askerOf(headers, session), id);
     if (!cancelled.ok) return err(jobProblem(cancelled.error));
     const { state, hadEnded } = cancelled.value;
     return ok({ json: { id, state, ...(hadEnded ? { reason: "job already terminal" } : {}) } });

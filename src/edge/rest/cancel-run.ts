@@ -15,8 +15,8 @@ export const cancelRun = route({
   body: because,
   success: { status: 204 },
   problems: codes,
-  handle: async ({ headers, params: { id }, body: { reason } }, { dag }) => {
-    const cancelled = await dag.runs.cancel(askerOf(headers), id, reason ?? "");
+  handle: async ({ headers, session, params: { id }, body: { reason } }, { dag }) => {
+    const cancelled = await dag.runs.cancel(askerOf(headers, session), id, reason ?? "");
     return cancelled.ok ? ok({ nothing: true }) : err(dagProblem(cancelled.error));
   },
 });
@@ -30,8 +30,8 @@ export const cancelRunOfWorkflow = route({
   body: because,
   success: { status: 204 },
   problems: codes,
-  handle: async ({ headers, params: { id }, body: { reason } }, { dag }) => {
-    const cancelled = await dag.runs.cancel(askerOf(headers), id, reason ?? "");
+  handle: async ({ headers, session, params: { id }, body: { reason } }, { dag }) => {
+    const cancelled = await dag.runs.cancel(askerOf(headers, session), id, reason ?? "");
     return cancelled.ok ? ok({ nothing: true }) : err(dagProblem(cancelled.error));
   },
 });

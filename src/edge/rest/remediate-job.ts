@@ -17,8 +17,8 @@ export const remediateJob = route({
     ...requestCodes,
     ...jobCodes("no-such-job", "no-remediations", "remediation-required", "no-such-remediation"),
   },
-  handle: async ({ headers, params: { id }, body: { remediation_id } }, { jobs }) => {
-    const submitted = await jobs.remediate(askerOf(headers), id, remediation_id || null);
+  handle: async ({ headers, session, params: { id }, body: { remediation_id } }, { jobs }) => {
+    const submitted = await jobs.remediate(askerOf(headers, session), id, remediation_id || null);
     if (!submitted.ok) return err(jobProblem(submitted.error));
     const { jobId, traceId } = submitted.value;
     return ok({ json: { job_id: jobId, trace_id: traceId }, headers: { [traceHeader]: traceId } });

@@ -26,17 +26,17 @@ export const rerunRun = route({
     ...keyCodes,
     ...dagCodes("no-such-run", "invalid-input", "cannot-rerun", "idempotency-key-reused", "unreadable-run"),
   },
-  handle: async ({ headers, params: { id: runId }, body: { from_step, dry_run, input = null } }, { dag }) => {
+  handle: async ({ headers, session, params: { id: runId }, body: { from_step, dry_run, input = null } }, { dag }) => {
     const key = idempotencyKeyOf(headers);
     if (!key.ok) return key;
     const asked = { runId, fromStep: from_step || null, input: input as Json, idempotencyKey: key.value, traceId: traceIdOf(headers) };
     if (dry_run === true) {
-      const planned = await dag.runs.dryRerun(askerOf(headers), asked);
+      const planned = await dag.runs.dryRerun(askerOf(headers, session), asked);
       return planned.ok
         ? ok({ json: { run_id: null, dry_run: true as const, ...dryRunView(planned.value) } })
         : err(dagProblem(planned.error));
     }
-    const started = await dag.runs.rerun(askerOf(headers), asked);
+    const started = await dag.runs.rerun(askerOf(headers, session), asked);
     if (!started.ok) return err(dagProblem(started.error));
     return ok({ json: { run_id: started.value.runId }, headers: { [traceHeader]: started.value.traceId } });
   },

@@ -14,8 +14,8 @@ export const retryDeadLetter = route({
   params: z.object({ job_id: z.string() }),
   success: { json: z.object({ job_id: z.string(), trace_id: z.string() }) },
   problems: { ...requestCodes, ...jobCodes("no-such-dead-letter") },
-  handle: async ({ headers, params: { job_id } }, { deadLetters }) => {
-    const again = await deadLetters.retry(askerOf(headers), job_id);
+  handle: async ({ headers, session, params: { job_id } }, { deadLetters }) => {
+    const again = await deadLetters.retry(askerOf(headers, session), job_id);
     if (!again.ok) return err(jobProblem(again.error));
     const { jobId, traceId } = again.value;
     return ok({ json: { job_id: jobId, trace_id: traceId }, headers: { [traceHeader]: traceId } });
@@ -29,8 +29,8 @@ export const retryDeadLetters = route({
   query: z.strictObject(filterParameters),
   success: { json: z.object({ retried: listOf(z.object({ dead_letter: z.string(), job_id: z.string() })), left: z.boolean() }) },
   problems: requestCodes,
-  handle: async ({ headers, query }, { deadLetters }) => {
-    const again = await deadLetters.retryAll(askerOf(headers), filterOf(query));
+  handle: async ({ headers, session, query }, { deadLetters }) => {
+    const again = await deadLetters.retryAll(askerOf(headers, session), filterOf(query));
     if (!again.ok) return err(jobProblem(again.error));
     const { done, left } = again.value;
     return ok({ json: { retried: done.map(({ retried, jobId }) => ({ dead_letter: retried, job_id: jobId })), left } });

@@ -21,11 +21,11 @@ export const signalRun = route({
   }),
   success: { status: 204 },
   problems: { ...dagCodes("no-such-namespace", "no-such-run", "run-ended"), ...keyCodes, ...boundCodes },
-  handle: async ({ headers, params: { id }, body: { name, payload = null } }, { dag }) => {
+  handle: async ({ headers, session, params: { id }, body: { name, payload = null } }, { dag }) => {
     const key = idempotencyKeyOf(headers);
     if (!key.ok) return key;
     const signal = { name, payload: payload as Json, requestId: key.value ?? "" };
-    const signalled = await dag.runs.signal(askerOf(headers), id, signal);
+    const signalled = await dag.runs.signal(askerOf(headers, session), id, signal);
     return signalled.ok ? ok({ nothing: true }) : err(dagProblem(signalled.error));
   },
 });

@@ -52,20 +52,26 @@ export const startRun = route({
   body: z.unknown(),
   success: { json: z.object({ run_id: textOrNull, dry_run: z.optional(z.literal(true)), ...optional(dryRunFields) }) },
   problems: { ...startCodes, ...keyCodes, ...dagCodes("no-such-workflow", "invalid-input", "idempotency-key-reused") },
-  handle: async ({ headers, params: { id }, query: { dry_run, org_id, team_id, idempotency_key }, body }, { dag }) => {
+  handle: async ({ headers, session, params: { id }, query: { dry_run, org_id, team_id, idempotency_key }, body }, { dag }) => {
     const asked = envelopeIn(body);
     const idempotencyKey = idempotencyKeyOf(headers, idempotency_key ?? null);
     if (!asked.ok) return asked;
     if (!idempotencyKey.ok) return idempotencyKey;
     const { input, labels, dryRun } = asked.value;
     if (dryRun || dry_run === true) {
-      const planned = await dag.runs.dryRun(askerOf(headers), { workflowId: id, input, labels });
+      const planned = await dag.runs.dryRun(askerOf(headers, session), { workflowId: id, input, labels });
       return planned.ok
         ? ok({ json: { run_id: null, dry_run: true as const, ...dryRunView(planned.value) } })
         : err(dagProblem(planned.error));
     }
     const of = { orgId: org_id ?? null, teamId: team_id ?? null, traceId: traceIdOf(headers) };
-    const started = await dag.runs.start(askerOf(headers), { workflowId: id, input, labels, idempotencyKey: idempotencyKey.value, ...of });
+    const started = await dag.runs.start(askerOf(headers, session), {
+      workflowId: id,
+      input,
+      labels,
+      idempotencyKey: idempotencyKey.value,
+      ...of,
+    });
     if (!started.ok) return err(dagProblem(started.error));
     return ok({ json: { run_id: started.value.runId }, headers: { [traceHeader]: started.value.traceId } });
   },
@@ -80,11 +86,11 @@ export const dryRunWorkflow = route({
   body: z.unknown(),
   success: { json: dryRunSchema },
   problems: dagCodes("no-such-namespace", "no-such-workflow", "invalid-input"),
-  handle: async ({ headers, params: { id }, body }, { dag }) => {
+  handle: async ({ headers, session, params: { id }, body }, { dag }) => {
     const asked = envelopeIn(body);
     if (!asked.ok) return asked;
     const { input, labels } = asked.value;
-    const planned = await dag.runs.dryRun(askerOf(headers), { workflowId: id, input, labels });
+    const planned = await dag.runs.dryRun(askerOf(headers, session), { workflowId: id, input, labels });
     return planned.ok ? ok({ json: dryRunView(planned.value) }) : err(dagProblem(planned.error));
   },
 });

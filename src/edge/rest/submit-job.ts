@@ -3,6 +3,7 @@ import * as z from "zod/mini";
 import { err, ok, type Result } from "../../base/result.ts";
 import type { Json } from "../../dag/json.ts";
 import { startToCloseDefaultMs } from "../../dag/step-type/activity.ts";
+import type { Session } from "../../service/access/session.ts";
 import type { JobPriority } from "../../service/jobs/job-record.ts";
 import type { Asker, WantedJob } from "../../service/jobs/jobs.ts";
 import { askerOf } from "./asker.ts";
@@ -97,8 +98,8 @@ export const submitJob = route({
     "tenant-access-denied": 403,
     "principal-access-denied": 403,
   },
-  handle: async ({ headers, body: given }, { jobs }) => {
-    const asker = askerIn(headers, given);
+  handle: async ({ headers, session, body: given }, { jobs }) => {
+    const asker = askerIn(headers, session, given);
     if (!asker.ok) return asker;
     const key = idempotencyKeyOf(headers);
     if (!key.ok) return key;
@@ -112,8 +113,8 @@ export const submitJob = route({
 });
 
 /** What header and body say of who asks must agree. */
-function askerIn(headers: IncomingHttpHeaders, { org_id, tenant_id, principal_id }: Body): Result<Asker, Problem> {
-  const asker = askerOf(headers);
+function askerIn(headers: IncomingHttpHeaders, session: Session, { org_id, tenant_id, principal_id }: Body): Result<Asker, Problem> {
+  const asker = askerOf(headers, session);
   const tenants = [org_id, tenant_id].filter((tenant) => tenant);
   if (tenants.some((tenant) => tenant !== asker.namespace))
     return err({ status: 403, code: "tenant-access-denied", detail: "tenant access denied: it is named by the header `X-Tenant-ID`" });

@@ -12,8 +12,8 @@ export const terminateRun = route({
   body: z.strictObject({ reason: remark }),
   success: { status: 204 },
   problems: dagCodes("no-such-namespace", "no-such-run", "run-ended"),
-  handle: async ({ headers, params: { id }, body: { reason } }, { dag }) => {
-    const terminated = await dag.runs.terminate(askerOf(headers), id, reason ?? "");
+  handle: async ({ headers, session, params: { id }, body: { reason } }, { dag }) => {
+    const terminated = await dag.runs.terminate(askerOf(headers, session), id, reason ?? "");
     return terminated.ok ? ok({ nothing: true }) : err(dagProblem(terminated.error));
   },
 });

@@ -27,6 +27,7 @@ import {
 } from "../../protocol/generated/temporal/api/workflowservice/v1/request_response.ts";
 import type { Refusal } from "../../protocol/refusal.ts";
 import type { RunKey } from "../../store/store.ts";
+import type { Session } from "../access/session.ts";
 import { dagTaskQueue } from "../built-in/server-task-queue.ts";
 import type { Configs } from "../configs/configs.ts";
 import { deleteWorkflowExecution } from "../delete-workflow-execution.ts";
@@ -55,7 +56,12 @@ export type DagRunRefusal =
   | { readonly kind: "refused"; readonly refusal: Refusal };
 
 /** Whose run it is, and who asks. */
-export type Asker = { readonly namespace: string; readonly by: string };
+export type Asker = {
+  readonly namespace: string;
+  readonly by: string;
+  /** How they have proved it; absent where nobody has to. */
+  readonly session?: Session;
+};
 export type StartDag = {
   readonly workflowId: string;
   readonly input: Json;
@@ -183,7 +189,7 @@ export function createDagRuns(deps: {
   }
 
   async function begin(
-    { namespace, by }: Asker,
+    asker: Asker,
     definition: Definition,
     given: {
       readonly idempotencyKey: string | null;
@@ -194,6 +200,7 @@ export function createDagRuns(deps: {
       readonly rerunStep: string | null;
     } & Pick<StartDag, "orgId" | "teamId" | "traceId">,
   ): Answer<StartedDag> {
+    const { namespace, by } = asker;
     const { idempotencyKey, asked, start, rerunOf, rerunStep, orgId, teamId } = given;
     const { namespaceId, workflowId, sha256 } = definition.key;
     const invalid = invalidInput(definition, start.input);
@@ -229,7 +236,7 @@ export function createDagRuns(deps: {
         workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
         workflowIdConflictPolicy: WorkflowIdConflictPolicy.FAIL,
       }),
-      here(),
+      calling(asker),
     );
     if (started.ok) return ok({ runId, traceId });
     return started.error.kind === "workflow-already-started" ? err({ kind: "idempotency-key-reused" }) : refused(started.error);
@@ -347,26 +354,29 @@ export function createDagRuns(deps: {
       return ok({ runs: executions.flatMap(listedRun), next: next.length === 0 ? null : Buffer.from(next).toString() });
     },
 
-    cancel: async ({ namespace, by }, runId, reason) => {
+    cancel: async (asker, runId, reason) => {
+      const { namespace, by } = asker;
       const open = await openRun(namespace, runId);
       if (!open.ok) return open;
       const request = { namespace, workflowExecution: executionOf(open.value), identity: by, reason };
-      return done(await requests.cancel(make(RequestCancelWorkflowExecutionRequest, request), here()));
+      return done(await requests.cancel(make(RequestCancelWorkflowExecutionRequest, request), calling(asker)));
     },
 
-    terminate: async ({ namespace, by }, runId, reason) => {
+    terminate: async (asker, runId, reason) => {
+      const { namespace, by } = asker;
       const open = await openRun(namespace, runId);
       if (!open.ok) return open;
       const request = { namespace, workflowExecution: executionOf(open.value), identity: by, reason };
-      return done(await requests.terminate(make(TerminateWorkflowExecutionRequest, request), here()));
+      return done(await requests.terminate(make(TerminateWorkflowExecutionRequest, request), calling(asker)));
     },
 
-    signal: async ({ namespace, by }, runId, { name, payload, requestId }) => {
+    signal: async (asker, runId, { name, payload, requestId }) => {
+      const { namespace, by } = asker;
       const open = await openRun(namespace, runId);
       if (!open.ok) return open;
       const input = make(Payloads, { payloads: [toPayload(payload)] });
       const request = { namespace, workflowExecution: executionOf(open.value), signalName: name, input, identity: by, requestId };
-      return done(await requests.signal(make(SignalWorkflowExecutionRequest, request), here()));
+      return done(await requests.signal(make(SignalWorkflowExecutionRequest, request), calling(asker)));
     },
 
     rerun: async (asker, rerun) => {
@@ -434,5 +444,8 @@ function runIdOf(parts: readonly (string | null)[]): string {
 }
 
 /** Whoever calls from inside waits for nothing. */
+/** Events name whoever has proved who they are. */
+const calling = ({ session }: Asker): Caller => (session === undefined ? here() : { ...here(), session });
+
 const here = (): Caller => ({ clientName: "holdfast-api", clientVersion: "", deadline: null, signal: never });
 const never = new AbortController().signal;

@@ -5,6 +5,7 @@ import { actionOf } from "../../governance/action.ts";
 import { inputOfValues } from "../../governance/action-input.ts";
 import { type Decision, decide } from "../../governance/policy/decide.ts";
 import type { Snapshot } from "../../governance/policy/snapshot.ts";
+import type { Session } from "../access/session.ts";
 import { gated } from "../built-in/approval-gate.ts";
 import { saidIn } from "../wanted-action.ts";
 import type { Definition } from "./definitions.ts";
@@ -22,6 +23,7 @@ export type DryRunStep = PlannedStep & {
 type Scope = Pick<RunStart, "input" | "labels" | "config"> & {
   readonly namespace: string;
   readonly by: string;
+  readonly session?: Session;
   readonly snapshot: Snapshot;
   readonly routeTopic: RouteTopic;
 };
@@ -66,6 +68,8 @@ function decisionOn(action: PlannedAction, stepId: string, workflowId: string, s
     step_id: stepId,
   };
   const { actor, ...said } = saidIn(headerOf({ ...action, labels }, noRun));
-  const principal = actor ? ({ id: actor, kind: "service", roles: [] } as const) : starter;
+  // Who had to prove who they are acts as nobody else: see `actionIn`.
+  const mayName = (scope.session?.principal ?? null) === null;
+  const principal = actor && mayName ? ({ id: actor, kind: "service", roles: [] } as const) : starter;
   return gated(decide(snapshot, actionOf({ ...ids, ...said, kind: "activity", name: activityType, taskQueue, principal }))).decision;
 }

@@ -24,6 +24,7 @@ import {
   StartWorkflowExecutionRequest,
 } from "../../protocol/generated/temporal/api/workflowservice/v1/request_response.ts";
 import { invalidArgument, type Refusal } from "../../protocol/refusal.ts";
+import type { Session } from "../access/session.ts";
 import { decodeApproval } from "../approval-record.ts";
 import { awaitRun } from "../await-run.ts";
 import { jobTaskQueue } from "../built-in/server-task-queue.ts";
@@ -54,7 +55,12 @@ type Answer<T> = Promise<Result<T, JobRefusal>>;
 type Act = Omit<NonNullable<JobRecord["parent"]>, "jobId">;
 
 /** Whose job it is, and who asks. */
-export type Asker = { readonly namespace: string; readonly by: string };
+export type Asker = {
+  readonly namespace: string;
+  readonly by: string;
+  /** How they have proved it; absent where nobody has to. */
+  readonly session?: Session;
+};
 
 /** A job to be done: what the server does not find out itself. */
 export type WantedJob = Omit<JobRecord, "taskQueue" | "traceId" | "parent"> & {
@@ -97,7 +103,7 @@ export function createJobs({ engine, routeTopic }: { readonly engine: Engine; re
   const requestCancel = requestCancelWorkflowExecution(engine);
 
   async function begin(
-    { namespace, by }: Asker,
+    asker: Asker,
     {
       jobId,
       record,
@@ -105,6 +111,7 @@ export function createJobs({ engine, routeTopic }: { readonly engine: Engine; re
       asked,
     }: { readonly jobId: string; readonly record: JobRecord; readonly input: Payloads | undefined; readonly asked: string },
   ): Answer<Submitted> {
+    const { namespace, by } = asker;
     if (!namespaces.get(namespace).ok) return err({ kind: "no-such-namespace" });
     const started = await start(
       make(StartWorkflowExecutionRequest, {
@@ -122,7 +129,7 @@ export function createJobs({ engine, routeTopic }: { readonly engine: Engine; re
         workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
         workflowIdConflictPolicy: WorkflowIdConflictPolicy.FAIL,
       }),
-      here(),
+      calling(asker),
     );
     if (started.ok) return ok({ jobId, traceId: record.traceId });
     return started.error.kind === "workflow-already-started" ? err({ kind: "idempotency-key-reused" }) : refused(started.error);
@@ -171,7 +178,8 @@ export function createJobs({ engine, routeTopic }: { readonly engine: Engine; re
       return listed.ok ? listed : err({ kind: listed.error });
     },
 
-    cancel: async ({ namespace, by }, jobId) => {
+    cancel: async (asker, jobId) => {
+      const { namespace, by } = asker;
       const job = await find(namespace, jobId);
       if (!job.ok) return job;
       if (job.value.closedAt > 0) return ok({ state: job.value.state, hadEnded: true });
@@ -183,7 +191,7 @@ export function createJobs({ engine, routeTopic }: { readonly engine: Engine; re
         identity: by,
         reason: "cancelled via api",
       });
-      const asked = await requestCancel(request, here());
+      const asked = await requestCancel(request, calling(asker));
       if (!asked.ok) return refused(asked.error);
       const cell = await runs.load(job.value.key);
       const wait = { patience: cancelPatience, signal: never };
@@ -245,5 +253,8 @@ function remedied({ jobId, record }: Job, remediation: Remediation, routeTopic: 
 const refused = (refusal: Refusal): Result<never, JobRefusal> => err({ kind: "refused", refusal });
 
 /** Whoever calls from inside asks for what is there now. */
+/** Events name whoever has proved who they are. */
+const calling = ({ session }: Asker): Caller => (session === undefined ? here() : { ...here(), session });
+
 const here = (): Caller => ({ clientName: "holdfast-server", clientVersion: "", deadline: null, signal: never });
 const never = new AbortController().signal;

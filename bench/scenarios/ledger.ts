@@ -8,7 +8,7 @@ import { decide } from "../../src/governance/policy/decide.ts";
 import { parsePolicy } from "../../src/governance/policy/policy.ts";
 import { snapshotOf } from "../../src/governance/policy/snapshot.ts";
 import { changeOutsideRuns } from "../../src/service/committer.ts";
-import { decisionRecord } from "../../src/service/decision-record.ts";
+import { decisionRecord } from "../../src/service/ledger/decision-record.ts";
 import { openSqlite } from "../../src/store/sqlite/sqlite.ts";
 import type { Figure } from "../figure.ts";
 import { policyAround } from "../rules.ts";

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { openApi, type TestApi } from "../edge/rest/rest.test-kit.ts";
 import { make } from "../protocol/codec.ts";
 import { Header, Payload } from "../protocol/generated/temporal/api/common/v1/message.ts";
-import { jsonPayload } from "../service/approvals.test-kit.ts";
+import { jsonPayload } from "../service/approvals/approvals.test-kit.ts";
 import { type Outcome, run } from "./cli.test-kit.ts";
 import { oneLine, printable } from "./table.ts";
 

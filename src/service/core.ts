@@ -12,6 +12,58 @@ import type { BacklogTask, Store } from "../store/store.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { type Access, type AccessOptions, createAccess, openAccess } from "./access/access.ts";
+import { countingApprovals, measureApprovals } from "./approvals/approval-metrics.ts";
+import { type Approvals, createApprovals } from "./approvals/approvals.ts";
+import { type ArtifactOptions, artifactDefaults } from "./artifacts/artifact.ts";
+import { type Artifacts, createArtifacts } from "./artifacts/artifacts.ts";
+import { approval } from "./built-in/approval.ts";
+import { approvalActivity } from "./built-in/approval-gate.ts";
+import { type ApprovalNotices, committingNotices, startApprovalNotices } from "./built-in/approval-notices.ts";
+import { createBuiltInWorker } from "./built-in/built-in-worker.ts";
+import { http, httpActivity } from "./built-in/http.ts";
+import { type Channels, webhookUrl } from "./built-in/notification.ts";
+import { notify, notifyActivity } from "./built-in/notify.ts";
+import { createRequests, type OutgoingOptions } from "./built-in/outgoing-request.ts";
+import { dagTaskQueue, exceptServerTaskQueues } from "./built-in/server-task-queue.ts";
+import { createWebhooks, type WebhookOptions } from "./built-in/webhook.ts";
+import type { Clock } from "./clock.ts";
+import { createCommitter } from "./committer.ts";
+import { type Configs, createConfigs } from "./configs/configs.ts";
+import { createDag, type Dag } from "./dag/dag.ts";
+import { createRoutes } from "./dag/routes.ts";
+import { createRunSlots } from "./dag/run-slots.ts";
+import { createDispatch, type InlineWorker, readEvent } from "./dispatch.ts";
+import { createDoctor, type Doctor } from "./doctor/doctor.ts";
+import type { Host } from "./doctor/host.ts";
+import { createEffects } from "./effects.ts";
+import type { Engine, LongPoll } from "./engine.ts";
+import { type Admission, createAdmission } from "./fairness/admission.ts";
+import { createCrowd } from "./fairness/crowd.ts";
+import { createTurns } from "./fairness/turns.ts";
+import { createIdempotency, type Idempotency } from "./idempotency.ts";
+import { createDeadLetters, type DeadLetters } from "./jobs/dead-letters.ts";
+import { createJobWorker } from "./jobs/job-worker.ts";
+import { createJobs, type Jobs } from "./jobs/jobs.ts";
+import { createKeyedLock } from "./keyed-lock.ts";
+import { type Audit, createAudit } from "./ledger/audit.ts";
+import { type CheckpointOptions, type Checkpoints, noCheckpoints, startCheckpoints } from "./ledger/checkpoints.ts";
+import { createLimits, type Limits as PolicyLimits } from "./limits/limits.ts";
+import { createLocks, type Locks } from "./locks/locks.ts";
+import { createMatching, type Handout, type Poll, stickyAliveFor } from "./matching.ts";
+import { createNamespaces } from "./namespaces.ts";
+import { type Backtest, createBacktest } from "./policy/backtest.ts";
+import { type Signing, unsignedAllowed } from "./policy/bundle-source.ts";
+import { createPolicies, type Policies } from "./policy/policies.ts";
+import { bundleIdOf, enforcePolicyFiles } from "./policy/policy-files.ts";
+import { createPublisher } from "./policy/publisher.ts";
+import { createSafetyKernel, type SafetyKernel } from "./policy/safety-kernel.ts";
+import { type Endpoint, endpointDefaults } from "./push/endpoint.ts";
+import { type ConfiguredEndpoint, createEndpoints, type Endpoints } from "./push/endpoints.ts";
+import { type Pinged, ping } from "./push/push-request.ts";
+import { createPushWorker } from "./push/push-worker.ts";
+import { limitedPoll } from "./quotas/limited-poll.ts";
+import { createQuotas, type Quotas } from "./quotas/quotas.ts";
+import { createReconciler, type Reconciler } from "./reconciler/reconciler.ts";
 import {
   keepActivityAlive,
   pollActivityTaskQueue,
@@ -23,91 +75,49 @@ import {
   respondActivityTaskCompletedById,
   respondActivityTaskFailed,
   respondActivityTaskFailedById,
-} from "./activity-tasks.ts";
-import { countingApprovals, measureApprovals } from "./approval-metrics.ts";
-import { type Approvals, createApprovals } from "./approvals.ts";
-import { type ArtifactOptions, artifactDefaults } from "./artifacts/artifact.ts";
-import { type Artifacts, createArtifacts } from "./artifacts/artifacts.ts";
-import { type Audit, createAudit } from "./audit.ts";
-import { type Backtest, createBacktest } from "./backtest.ts";
-import { approval } from "./built-in/approval.ts";
-import { approvalActivity } from "./built-in/approval-gate.ts";
-import { type ApprovalNotices, committingNotices, startApprovalNotices } from "./built-in/approval-notices.ts";
-import { createBuiltInWorker } from "./built-in/built-in-worker.ts";
-import { http, httpActivity } from "./built-in/http.ts";
-import { type Channels, webhookUrl } from "./built-in/notification.ts";
-import { notify, notifyActivity } from "./built-in/notify.ts";
-import { createRequests, type OutgoingOptions } from "./built-in/outgoing-request.ts";
-import { dagTaskQueue, exceptServerTaskQueues } from "./built-in/server-task-queue.ts";
-import { createWebhooks, type WebhookOptions } from "./built-in/webhook.ts";
-import { type CheckpointOptions, type Checkpoints, noCheckpoints, startCheckpoints } from "./checkpoints.ts";
-import type { Clock } from "./clock.ts";
-import { createCommitter } from "./committer.ts";
-import { type Configs, createConfigs } from "./configs/configs.ts";
-import { createDag, type Dag } from "./dag/dag.ts";
-import { createRoutes } from "./dag/routes.ts";
-import { createRunSlots } from "./dag/run-slots.ts";
-import { deleteWorkflowExecution } from "./delete-workflow-execution.ts";
-import { describeWorkflowExecution } from "./describe-workflow-execution.ts";
-import { createDispatch, type InlineWorker, readEvent } from "./dispatch.ts";
-import { createDoctor, type Doctor } from "./doctor/doctor.ts";
-import type { Host } from "./doctor/host.ts";
-import { createEffects } from "./effects.ts";
-import type { Engine, LongPoll } from "./engine.ts";
-import { type Admission, createAdmission } from "./fairness/admission.ts";
-import { createCrowd } from "./fairness/crowd.ts";
-import { createTurns } from "./fairness/turns.ts";
-import { getWorkflowExecutionHistory, getWorkflowExecutionHistoryReverse } from "./get-workflow-execution-history.ts";
-import { createIdempotency, type Idempotency } from "./idempotency.ts";
-import { createDeadLetters, type DeadLetters } from "./jobs/dead-letters.ts";
-import { createJobWorker } from "./jobs/job-worker.ts";
-import { createJobs, type Jobs } from "./jobs/jobs.ts";
-import { createKeyedLock } from "./keyed-lock.ts";
-import { createLeases, type Leases } from "./leases.ts";
-import { createLimits, type Limits as PolicyLimits } from "./limits/limits.ts";
+} from "./requests/activity-tasks.ts";
+import { deleteWorkflowExecution } from "./requests/delete-workflow-execution.ts";
+import { describeWorkflowExecution } from "./requests/describe-workflow-execution.ts";
+import { getWorkflowExecutionHistory, getWorkflowExecutionHistoryReverse } from "./requests/get-workflow-execution-history.ts";
 import {
   countWorkflowExecutions,
   listClosedWorkflowExecutions,
   listOpenWorkflowExecutions,
   listWorkflowExecutions,
   scanWorkflowExecutions,
-} from "./list-workflow-executions.ts";
-import { createLocks, type Locks } from "./locks/locks.ts";
-import { createMatching, type Handout, type Poll, stickyAliveFor } from "./matching.ts";
-import { deleteNamespace, describeNamespace, listNamespaces, registerNamespace, updateNamespace } from "./namespace-requests.ts";
-import { createNamespaces } from "./namespaces.ts";
-import { type Signing, unsignedAllowed } from "./policy/bundle-source.ts";
-import { createPolicies, type Policies } from "./policy/policies.ts";
-import { bundleIdOf, enforcePolicyFiles } from "./policy/policy-files.ts";
-import { createPublisher } from "./policy/publisher.ts";
-import { type Endpoint, endpointDefaults } from "./push/endpoint.ts";
-import { type ConfiguredEndpoint, createEndpoints, type Endpoints } from "./push/endpoints.ts";
-import { type Pinged, ping } from "./push/push-request.ts";
-import { createPushWorker } from "./push/push-worker.ts";
-import { queryWorkflow, respondQueryTaskCompleted } from "./query-workflow.ts";
-import { limitedPoll } from "./quotas/limited-poll.ts";
-import { createQuotas, type Quotas } from "./quotas/quotas.ts";
-import { createReconciler, type Reconciler } from "./reconciler/reconciler.ts";
-import { requestCancelWorkflowExecution } from "./request-cancel-workflow-execution.ts";
+} from "./requests/list-workflow-executions.ts";
+import { deleteNamespace, describeNamespace, listNamespaces, registerNamespace, updateNamespace } from "./requests/namespace-requests.ts";
+import { queryWorkflow, respondQueryTaskCompleted } from "./requests/query-workflow.ts";
+import { requestCancelWorkflowExecution } from "./requests/request-cancel-workflow-execution.ts";
+import {
+  addSearchAttributes,
+  getSearchAttributes,
+  listSearchAttributes,
+  removeSearchAttributes,
+} from "./requests/search-attribute-requests.ts";
+import { signalWorkflowExecution } from "./requests/signal-workflow-execution.ts";
+import { signalWithStartWorkflowExecution, startWorkflowExecution } from "./requests/start-workflow-execution.ts";
+import { getClusterInfo, getSystemInfo } from "./requests/system-info.ts";
+import { describeTaskQueue, listTaskQueuePartitions, shutdownWorker } from "./requests/task-queue-requests.ts";
+import { terminateWorkflowExecution } from "./requests/terminate-workflow-execution.ts";
+import { executeMultiOperation, pollWorkflowExecutionUpdate, updateWorkflowExecution } from "./requests/update-workflow-execution.ts";
+import {
+  pollWorkflowTaskQueue,
+  resetStickyTaskQueue,
+  respondWorkflowTaskCompleted,
+  respondWorkflowTaskFailed,
+} from "./requests/workflow-tasks.ts";
 import { startRetention } from "./retention.ts";
 import { createRuns } from "./runs.ts";
-import { createSafetyKernel, type SafetyKernel } from "./safety-kernel.ts";
 import { createSchemas, type Schemas } from "./schemas.ts";
-import { addSearchAttributes, getSearchAttributes, listSearchAttributes, removeSearchAttributes } from "./search-attribute-requests.ts";
 import type { Services } from "./services.ts";
-import { signalWorkflowExecution } from "./signal-workflow-execution.ts";
-import { signalWithStartWorkflowExecution, startWorkflowExecution } from "./start-workflow-execution.ts";
 import { createStream, type Stream } from "./stream.ts";
-import { getClusterInfo, getSystemInfo } from "./system-info.ts";
-import { describeTaskQueue, listTaskQueuePartitions, shutdownWorker } from "./task-queue-requests.ts";
-import { createTaskTokens, taskTokenKey } from "./task-token.ts";
-import { terminateWorkflowExecution } from "./terminate-workflow-execution.ts";
 import { createTraces, type Traces } from "./traces/traces.ts";
 import { createTransfer } from "./transfer.ts";
-import { executeMultiOperation, pollWorkflowExecutionUpdate, updateWorkflowExecution } from "./update-workflow-execution.ts";
 import { createWakes } from "./wakes.ts";
-import { createWorkers, type Workers } from "./workers.ts";
-import { pollWorkflowTaskQueue, resetStickyTaskQueue, respondWorkflowTaskCompleted, respondWorkflowTaskFailed } from "./workflow-tasks.ts";
+import { createLeases, type Leases } from "./workers/leases.ts";
+import { createTaskTokens, taskTokenKey } from "./workers/task-token.ts";
+import { createWorkers, type Workers } from "./workers/workers.ts";
 
 /**
  * The history of a declarative run may be longer than that of code, which somebody has to replay: three events for each job, and three for

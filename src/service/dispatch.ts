@@ -19,14 +19,14 @@ import {
   PollWorkflowTaskQueueResponse,
 } from "../protocol/generated/temporal/api/workflowservice/v1/request_response.ts";
 import type { BacklogTask, QueueKey, Store } from "../store/store.ts";
-import { firstHistoryPage } from "./history-pages.ts";
 import { type Handout, type Matching, type Poll, priorityMax, type Reservation } from "./matching.ts";
-import { attachQueries, type QueryRegistry } from "./query-registry.ts";
+import type { SafetyKernel } from "./policy/safety-kernel.ts";
 import type { Quotas } from "./quotas/quotas.ts";
+import { firstHistoryPage } from "./requests/history-pages.ts";
+import { attachQueries, type QueryRegistry } from "./requests/query-registry.ts";
 import type { Part, RunCell, Staged } from "./runs.ts";
-import type { SafetyKernel } from "./safety-kernel.ts";
 import type { WithHistory } from "./services.ts";
-import type { TaskTokens } from "./task-token.ts";
+import type { TaskTokens } from "./workers/task-token.ts";
 
 export type WorkflowTaskHandout = WithHistory<PollWorkflowTaskQueueResponse>;
 

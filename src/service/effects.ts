@@ -24,13 +24,13 @@ import type {
   StartChildWorkflowExecutionInitiatedEventAttributes,
 } from "../protocol/generated/temporal/api/history/v1/message.ts";
 import type { OutboxKey, Store } from "../store/store.ts";
-import { decideOnApproval, settle } from "./approval-record.ts";
+import { decideOnApproval, settle } from "./approvals/approval-record.ts";
 import type { Clock } from "./clock.ts";
 import { type InlineWorker, readEvent } from "./dispatch.ts";
 import type { KeyedLock } from "./keyed-lock.ts";
 import type { Namespaces } from "./namespaces.ts";
+import type { SafetyKernel } from "./policy/safety-kernel.ts";
 import { NotCommitted, type RunCell, type Runs } from "./runs.ts";
-import type { SafetyKernel } from "./safety-kernel.ts";
 
 const attemptsMax = 16;
 

@@ -4,16 +4,16 @@ import type { Store } from "../store/store.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { Clock } from "./clock.ts";
-import type { DirectQueries } from "./direct-queries.ts";
 import type { InlineWorker } from "./dispatch.ts";
 import type { KeyedLock } from "./keyed-lock.ts";
 import type { Matching } from "./matching.ts";
 import type { Namespaces } from "./namespaces.ts";
-import type { QueryRegistry } from "./query-registry.ts";
 import type { Quotas } from "./quotas/quotas.ts";
+import type { DirectQueries } from "./requests/direct-queries.ts";
+import type { QueryRegistry } from "./requests/query-registry.ts";
 import type { Runs } from "./runs.ts";
-import type { TaskTokens } from "./task-token.ts";
 import type { Transfer } from "./transfer.ts";
+import type { TaskTokens } from "./workers/task-token.ts";
 
 /** How long a request may wait for news before it is answered without. */
 export type LongPoll = { readonly poll: DurationMs; readonly history: DurationMs; readonly update: DurationMs };

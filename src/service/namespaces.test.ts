@@ -7,7 +7,7 @@ import { Namespace } from "../protocol/generated/holdfast/state/v1/namespace.ts"
 import { IndexedValueType } from "../protocol/generated/temporal/api/enums/v1/common.ts";
 import { NamespaceState } from "../protocol/generated/temporal/api/enums/v1/namespace.ts";
 import { invalidArgument } from "../protocol/refusal.ts";
-import { serverNamespaceId } from "./audit.ts";
+import { serverNamespaceId } from "./ledger/audit.ts";
 import { createNamespaces } from "./namespaces.ts";
 import { accepted, manualClock, openTestStore, type TestStore } from "./service.test-kit.ts";
 

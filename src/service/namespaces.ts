@@ -9,7 +9,7 @@ import type { Refusal } from "../protocol/refusal.ts";
 import type { Store } from "../store/store.ts";
 import type { Clock } from "./clock.ts";
 import { createKeyedLock } from "./keyed-lock.ts";
-import { type ActCause, type NamespaceAct, namespaceEntry } from "./namespace-entry.ts";
+import { type ActCause, type NamespaceAct, namespaceEntry } from "./ledger/namespace-entry.ts";
 
 export type NamespaceEntry = {
   readonly id: string;

@@ -11,7 +11,7 @@ import { notFound, type Refusal } from "../protocol/refusal.ts";
 import type { ApprovalWrite, BacklogTask, Change, LimitsChange, OutboxEntry, OutboxKey, RunWrite, Store, TaskKey } from "../store/store.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { Committer } from "./committer.ts";
-import type { Noted } from "./safety-kernel.ts";
+import type { Noted } from "./policy/safety-kernel.ts";
 import { visibilityRecord } from "./visibility-record.ts";
 
 /**

@@ -4,10 +4,10 @@ import type { EpochMs } from "../base/time.ts";
 import type { Json } from "../dag/json.ts";
 import { compileSchema } from "../dag/schema.ts";
 import type { Store } from "../store/store.ts";
-import { administrationEntry } from "./administration-entry.ts";
 import { changeDocument, type DocumentChange, jsonOf } from "./change-document.ts";
 import type { Clock } from "./clock.ts";
 import type { Committer } from "./committer.ts";
+import { administrationEntry } from "./ledger/administration-entry.ts";
 import type { Namespaces } from "./namespaces.ts";
 
 export type SchemaRefusal =

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { minuteMs } from "../base/time.ts";
-import { holdActivity } from "./approvals.test-kit.ts";
+import { holdActivity } from "./approvals/approvals.test-kit.ts";
 import { openCore, type TestCore, turn } from "./service.test-kit.ts";
 import type { StreamEvent } from "./stream.ts";
 

@@ -5,11 +5,11 @@ import { isRunning } from "../execution/execution.ts";
 import { WorkflowExecutionStatus } from "../protocol/generated/temporal/api/enums/v1/workflow.ts";
 import type { HistoryEvent } from "../protocol/generated/temporal/api/history/v1/message.ts";
 import type { Change } from "../store/store.ts";
-import { decodeApproval } from "./approval-record.ts";
-import { serverNamespaceId } from "./audit.ts";
+import { decodeApproval } from "./approvals/approval-record.ts";
 import { isServerTaskQueue, jobTaskQueue } from "./built-in/server-task-queue.ts";
 import type { Clock } from "./clock.ts";
 import type { Committer } from "./committer.ts";
+import { serverNamespaceId } from "./ledger/audit.ts";
 import type { Namespaces } from "./namespaces.ts";
 import type { Part } from "./runs.ts";
 

@@ -16,7 +16,7 @@ import type { Manager, WantedKey } from "../../src/service/access/keys.ts";
 import { openSession } from "../../src/service/access/session.ts";
 import { createSystemClock } from "../../src/service/clock.ts";
 import { type Core, startCore } from "../../src/service/core.ts";
-import { createTaskTokens, type TaskTokens, taskTokenKey } from "../../src/service/task-token.ts";
+import { createTaskTokens, type TaskTokens, taskTokenKey } from "../../src/service/workers/task-token.ts";
 import { openSqlite } from "../../src/store/sqlite/sqlite.ts";
 import { silentLog } from "../../src/telemetry/log.ts";
 import { createMetrics } from "../../src/telemetry/metrics.ts";

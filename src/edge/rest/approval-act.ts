@@ -2,7 +2,7 @@ import * as z from "zod/mini";
 import { err, ok, type Result } from "../../base/result.ts";
 import type { Principal } from "../../governance/action.ts";
 import type { Approval } from "../../protocol/generated/holdfast/state/v1/governance.ts";
-import type { ApprovalsRefusal } from "../../service/approvals.ts";
+import type { ApprovalsRefusal } from "../../service/approvals/approvals.ts";
 import { approvalSchema, approvalView } from "./approval-view.ts";
 import { principalCodes, principalOf } from "./principal.ts";
 import { problemOf, refusalCodes } from "./problem.ts";

@@ -4,7 +4,7 @@ import { snapshotFrom } from "../../governance/policy/policy.test-kit.ts";
 import { make } from "../../protocol/codec.ts";
 import { Header, Payload } from "../../protocol/generated/temporal/api/common/v1/message.ts";
 import { TerminateWorkflowExecutionRequest } from "../../protocol/generated/temporal/api/workflowservice/v1/request_response.ts";
-import { jsonPayload, pollActivity } from "../../service/approvals.test-kit.ts";
+import { jsonPayload, pollActivity } from "../../service/approvals/approvals.test-kit.ts";
 import { patient } from "../../service/service.test-kit.ts";
 import { problemOf } from "./problem.ts";
 import { openApi, type TestApi } from "./rest.test-kit.ts";

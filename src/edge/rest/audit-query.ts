@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import * as z from "zod/mini";
 import { type ChainedEntry, ledgerKinds } from "../../governance/ledger/ledger.ts";
-import type { AuditQuery } from "../../service/audit.ts";
+import type { AuditQuery } from "../../service/ledger/audit.ts";
 import { someOf, text, time } from "./query.ts";
 import { count, named, textOrNull, timeText } from "./schema.ts";
 import { tenantOf } from "./tenant.ts";

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { hourMs } from "../../base/time.ts";
 import { entryHash, noHash } from "../../governance/ledger/ledger.ts";
-import { serverNamespaceId } from "../../service/audit.ts";
+import { serverNamespaceId } from "../../service/ledger/audit.ts";
 import { openApi, type TestApi } from "./rest.test-kit.ts";
 
 const policy = "version: v1\nrules: [{ id: refunds, match: { topics: [activity.Refund] }, decision: require_approval }]";

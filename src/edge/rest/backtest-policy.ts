@@ -1,6 +1,6 @@
 import * as z from "zod/mini";
 import { err, ok } from "../../base/result.ts";
-import { type BacktestChange, changesListedMax } from "../../service/backtest.ts";
+import { type BacktestChange, changesListedMax } from "../../service/policy/backtest.ts";
 import { type BundleSource, compileBundles, unsignedAllowed } from "../../service/policy/bundle-source.ts";
 import { brokenPolicy, brokenPolicyCode, policyCodes } from "./policy-problem.ts";
 import { badRequest, problemOf, refusalCodes } from "./problem.ts";

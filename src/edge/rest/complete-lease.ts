@@ -1,7 +1,7 @@
 import * as z from "zod/mini";
 import { err, ok, type Result } from "../../base/result.ts";
-import { cancelledWith, completedWith, failedWith, leaseToken } from "../../service/lease-json.ts";
-import type { LeaseEnd } from "../../service/leases.ts";
+import { cancelledWith, completedWith, failedWith, leaseToken } from "../../service/workers/lease-json.ts";
+import type { LeaseEnd } from "../../service/workers/leases.ts";
 import { jobCodes, jobProblem, requestCodes } from "./job-problem.ts";
 import { holderOf, lease, workerId } from "./lease-holder.ts";
 import { badRequest, type Problem } from "./problem.ts";

@@ -1,6 +1,6 @@
 import * as z from "zod/mini";
 import { err, ok } from "../../base/result.ts";
-import type { Audit, AuditQuery } from "../../service/audit.ts";
+import type { Audit, AuditQuery } from "../../service/ledger/audit.ts";
 import { auditParameters, auditQuery, entryJson } from "./audit-query.ts";
 import { problemOf, refusalCodes } from "./problem.ts";
 import { route } from "./route.ts";

@@ -4,7 +4,7 @@ import type { Json } from "../../dag/json.ts";
 import { toPayload } from "../../dag/payload.ts";
 import { make } from "../../protocol/codec.ts";
 import { Payloads } from "../../protocol/generated/temporal/api/common/v1/message.ts";
-import { leaseToken } from "../../service/lease-json.ts";
+import { leaseToken } from "../../service/workers/lease-json.ts";
 import { jobCodes, jobProblem, requestCodes } from "./job-problem.ts";
 import { holderOf, lease, workerId } from "./lease-holder.ts";
 import { route } from "./route.ts";

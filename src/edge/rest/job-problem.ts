@@ -1,6 +1,6 @@
 import type { Refusal } from "../../protocol/refusal.ts";
 import type { DeadLetterRefusal } from "../../service/jobs/dead-letters.ts";
-import type { LeaseRefusal } from "../../service/leases.ts";
+import type { LeaseRefusal } from "../../service/workers/leases.ts";
 import { badRequest, type Problem, type ProblemCodes } from "./problem.ts";
 import { problemOfExhausted } from "./quota-problem.ts";
 

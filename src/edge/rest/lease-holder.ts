@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import * as z from "zod/mini";
-import type { LeaseHolder } from "../../service/leases.ts";
+import type { LeaseHolder } from "../../service/workers/leases.ts";
 import { headerOf } from "./header.ts";
 import { tenantOf } from "./tenant.ts";
 

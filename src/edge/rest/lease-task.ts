@@ -1,6 +1,6 @@
 import * as z from "zod/mini";
 import { err, ok } from "../../base/result.ts";
-import { leaseJson } from "../../service/lease-json.ts";
+import { leaseJson } from "../../service/workers/lease-json.ts";
 import { jobCodes, jobProblem, requestCodes } from "./job-problem.ts";
 import { holderOf, workerId } from "./lease-holder.ts";
 import { route } from "./route.ts";

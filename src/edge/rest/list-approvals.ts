@@ -1,7 +1,7 @@
 import * as z from "zod/mini";
 import { err, ok } from "../../base/result.ts";
 import { statusWords } from "../../governance/approval/approval-entry.ts";
-import type { AnyStatus } from "../../service/approvals.ts";
+import type { AnyStatus } from "../../service/approvals/approvals.ts";
 import { approvalSchema, approvalView } from "./approval-view.ts";
 import { problemOf, refusalCodes } from "./problem.ts";
 import { flag, oneOf, text, wholeNumber } from "./query.ts";

@@ -1,6 +1,6 @@
 import * as z from "zod/mini";
 import { err, ok } from "../../base/result.ts";
-import { auditPageMax } from "../../service/audit.ts";
+import { auditPageMax } from "../../service/ledger/audit.ts";
 import { auditParameters, auditQuery, entryJson, entrySchema } from "./audit-query.ts";
 import { problemOf, refusalCodes } from "./problem.ts";
 import { text, wholeNumber } from "./query.ts";

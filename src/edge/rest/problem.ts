@@ -1,6 +1,6 @@
 import { STATUS_CODES } from "node:http";
-import type { ApprovalsRefusal } from "../../service/approvals.ts";
-import type { AuditRefusal } from "../../service/audit.ts";
+import type { ApprovalsRefusal } from "../../service/approvals/approvals.ts";
+import type { AuditRefusal } from "../../service/ledger/audit.ts";
 import { guardCodes } from "./guard.ts";
 import { quotaCodes } from "./quota-problem.ts";
 import { rateLimitCodes } from "./rate-limit.ts";

@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { snapshotFrom } from "../../governance/policy/policy.test-kit.ts";
 import { make } from "../../protocol/codec.ts";
 import { RegisterNamespaceRequest } from "../../protocol/generated/temporal/api/workflowservice/v1/request_response.ts";
-import { type HeldActivity, holdActivity } from "../../service/approvals.test-kit.ts";
+import { type HeldActivity, holdActivity } from "../../service/approvals/approvals.test-kit.ts";
 import { accepted, openCore, patient, type TestCore } from "../../service/service.test-kit.ts";
 import { silentLog } from "../../telemetry/log.ts";
 import { createMetrics } from "../../telemetry/metrics.ts";

@@ -9,7 +9,7 @@ import type { Clock } from "../clock.ts";
 import type { Committer } from "../committer.ts";
 import type { Namespaces } from "../namespaces.ts";
 import type { Runs } from "../runs.ts";
-import type { TaskTokens } from "../task-token.ts";
+import type { TaskTokens } from "../workers/task-token.ts";
 import { type Authenticator, createAuthenticator } from "./authenticator.ts";
 import { type Bootstrap, createBootstrap } from "./bootstrap.ts";
 import { principalOfCertificate } from "./certificate-mapper.ts";

@@ -6,9 +6,9 @@ import { err, ok, type Result } from "../../base/result.ts";
 import type { EpochMs } from "../../base/time.ts";
 import type { LedgerEntry } from "../../governance/ledger/ledger.ts";
 import type { DocumentWrite, Store } from "../../store/store.ts";
-import { serverNamespaceId } from "../audit.ts";
 import type { Clock } from "../clock.ts";
 import { type Committer, changeOutsideRuns } from "../committer.ts";
+import { serverNamespaceId } from "../ledger/audit.ts";
 
 /** A key as it is kept: whoever reads the database learns nothing that opens the server. */
 export type ApiKey = {

@@ -3,11 +3,11 @@ import { sha256Hex } from "../../base/sha256.ts";
 import type { EpochMs } from "../../base/time.ts";
 import type { LedgerEntry } from "../../governance/ledger/ledger.ts";
 import { type DocumentWrite, PageTokenError, type Store } from "../../store/store.ts";
-import { administrationEntry } from "../administration-entry.ts";
 import { changeDocument, jsonOf } from "../change-document.ts";
 import type { Clock } from "../clock.ts";
 import type { Committer } from "../committer.ts";
 import { createKeyedLock } from "../keyed-lock.ts";
+import { administrationEntry } from "../ledger/administration-entry.ts";
 import type { Namespaces } from "../namespaces.ts";
 import { type Artifact, type ArtifactOptions, type ArtifactRetention, pointerOf, roomOf } from "./artifact.ts";
 

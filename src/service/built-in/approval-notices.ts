@@ -5,7 +5,7 @@ import type { LedgerEntry } from "../../governance/ledger/ledger.ts";
 import { type Approval, ApprovalStatus, type Approvers } from "../../protocol/generated/holdfast/state/v1/governance.ts";
 import type { DocumentWrite, Store, StoredDocument } from "../../store/store.ts";
 import type { Log } from "../../telemetry/log.ts";
-import { decodeApproval } from "../approval-record.ts";
+import { decodeApproval } from "../approvals/approval-record.ts";
 import { type Committer, changeOutsideRuns } from "../committer.ts";
 import type { Namespaces } from "../namespaces.ts";
 import { slackMessage } from "./notification.ts";

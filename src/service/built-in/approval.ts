@@ -3,10 +3,10 @@ import { readApprovalInput } from "../../governance/approval/approval-input.ts";
 import { ApprovalStatus } from "../../protocol/generated/holdfast/state/v1/governance.ts";
 import { TaskToken_Kind } from "../../protocol/generated/holdfast/state/v1/state.ts";
 import type { Store } from "../../store/store.ts";
-import { decodeApproval, endOf } from "../approval-record.ts";
+import { decodeApproval, endOf } from "../approvals/approval-record.ts";
 import type { InlineWorker } from "../dispatch.ts";
 import type { Runs } from "../runs.ts";
-import type { TaskTokens } from "../task-token.ts";
+import type { TaskTokens } from "../workers/task-token.ts";
 import { type BuiltInActivity, invalidInput } from "./built-in-worker.ts";
 
 /** `holdfast.approval`: it was held until people granted it, and says who did. */

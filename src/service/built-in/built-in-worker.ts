@@ -13,11 +13,11 @@ import {
   RespondActivityTaskFailedRequest,
 } from "../../protocol/generated/temporal/api/workflowservice/v1/request_response.ts";
 import type { Log } from "../../telemetry/log.ts";
-import { watchAttempt } from "../attempt-watch.ts";
 import type { Matching } from "../matching.ts";
 import type { Namespaces } from "../namespaces.ts";
-import { answerUntilHeard, createServerWorker, here, type ServerWorker, serverIdentity } from "../server-worker.ts";
 import type { Services } from "../services.ts";
+import { watchAttempt } from "../workers/attempt-watch.ts";
+import { answerUntilHeard, createServerWorker, here, type ServerWorker, serverIdentity } from "../workers/server-worker.ts";
 import { serverTaskQueue } from "./server-task-queue.ts";
 
 /** One attempt of an activity, its arguments read. The signal aborts when nobody wants the outcome any more. */

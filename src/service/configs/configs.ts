@@ -4,10 +4,10 @@ import type { JsonObject } from "../../dag/json.ts";
 import type { DagSpec } from "../../dag/spec/spec.ts";
 import { namesConfig } from "../../dag/spec/uses.ts";
 import type { Store } from "../../store/store.ts";
-import { administrationEntry } from "../administration-entry.ts";
 import { changeDocument, jsonOf } from "../change-document.ts";
 import type { Clock } from "../clock.ts";
 import type { Committer } from "../committer.ts";
+import { administrationEntry } from "../ledger/administration-entry.ts";
 import type { Namespaces } from "../namespaces.ts";
 import {
   type ConfigDocument,

@@ -7,7 +7,7 @@ import { type Decision, decide } from "../../governance/policy/decide.ts";
 import type { Snapshot } from "../../governance/policy/snapshot.ts";
 import type { Session } from "../access/session.ts";
 import { gated } from "../built-in/approval-gate.ts";
-import { saidIn } from "../wanted-action.ts";
+import { saidIn } from "../policy/wanted-action.ts";
 import type { Definition } from "./definitions.ts";
 import type { RouteTopic } from "./routes.ts";
 import { headerOf, placeOf } from "./step-activity.ts";

@@ -5,9 +5,9 @@ import type { TimelineEntry } from "../../dag/decider/turn.ts";
 import { type HistoryReader, historyReader } from "../../dag/history.ts";
 import { History, type HistoryEvent } from "../../protocol/generated/temporal/api/history/v1/message.ts";
 import type { RunKey, Store } from "../../store/store.ts";
-import { historyPageEventsMax } from "../history-pages.ts";
 import { createKeyedLock } from "../keyed-lock.ts";
 import { usageReported } from "../limits/attempt-end.ts";
+import { historyPageEventsMax } from "../requests/history-pages.ts";
 import type { Definition, Definitions } from "./definitions.ts";
 import { queuedStatus, type RunRecord, readRunInput, readRunRecord, readStatus } from "./run-record.ts";
 

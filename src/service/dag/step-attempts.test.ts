@@ -12,7 +12,7 @@ import { ApprovalStatus } from "../../protocol/generated/holdfast/state/v1/gover
 import { RetryPolicy } from "../../protocol/generated/temporal/api/common/v1/message.ts";
 import { TaskQueue } from "../../protocol/generated/temporal/api/taskqueue/v1/message.ts";
 import { dagTaskQueue } from "../built-in/server-task-queue.ts";
-import { createSafetyKernel } from "../safety-kernel.ts";
+import { createSafetyKernel } from "../policy/safety-kernel.ts";
 import { openCore, type TestCore, turn, unlimited } from "../service.test-kit.ts";
 import { complete, define, fail, shows, startRun, take, timerOf } from "./dag.test-kit.ts";
 

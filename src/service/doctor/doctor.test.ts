@@ -13,8 +13,8 @@ import {
   StartWorkflowExecutionRequest,
 } from "../../protocol/generated/temporal/api/workflowservice/v1/request_response.ts";
 import { change } from "../../store/contract/material.ts";
-import { holdActivity } from "../approvals.test-kit.ts";
-import { serverNamespaceId } from "../audit.ts";
+import { holdActivity } from "../approvals/approvals.test-kit.ts";
+import { serverNamespaceId } from "../ledger/audit.ts";
 import { fail, poll, schedule } from "../limits/limits.test-kit.ts";
 import { accepted, openCore, openTestStore, patient, type TestCore, turn } from "../service.test-kit.ts";
 import { hostCheckup } from "./host.ts";

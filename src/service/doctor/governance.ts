@@ -3,7 +3,7 @@ import type { DurationMs, EpochMs } from "../../base/time.ts";
 import { type Checkpoint, decodeCheckpoint, latestCheckpoint } from "../../governance/ledger/checkpoint.ts";
 import type { Snapshot } from "../../governance/policy/snapshot.ts";
 import type { Store } from "../../store/store.ts";
-import { serverNamespaceId } from "../audit.ts";
+import { serverNamespaceId } from "../ledger/audit.ts";
 import type { Namespaces } from "../namespaces.ts";
 import type { Checkup, Symptom } from "./symptom.ts";
 

@@ -1,6 +1,6 @@
 import { ApprovalStatus } from "../../protocol/generated/holdfast/state/v1/governance.ts";
 import type { Store } from "../../store/store.ts";
-import { decodeApproval } from "../approval-record.ts";
+import { decodeApproval } from "../approvals/approval-record.ts";
 import type { Namespaces } from "../namespaces.ts";
 import { type Checkup, counted, examplesMax, type Symptom } from "./symptom.ts";
 

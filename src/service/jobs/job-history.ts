@@ -8,7 +8,7 @@ import { RetryState } from "../../protocol/generated/temporal/api/enums/v1/workf
 import type { Failure } from "../../protocol/generated/temporal/api/failure/v1/message.ts";
 import { History, type HistoryEvent } from "../../protocol/generated/temporal/api/history/v1/message.ts";
 import type { RunKey, Store } from "../../store/store.ts";
-import { decisionHeader } from "../decision-record.ts";
+import { decisionHeader } from "../ledger/decision-record.ts";
 import { type DeadState, type JobRecord, readJobRecord } from "./job-record.ts";
 
 /** How the activity of a job ended. */

@@ -1,11 +1,11 @@
 import { err, ok, type Result } from "../../base/result.ts";
 import type { DurationMs, EpochMs } from "../../base/time.ts";
 import type { DocumentWrite, Store } from "../../store/store.ts";
-import { type AdministrationAct, administrationEntry } from "../administration-entry.ts";
 import { changeDocument, jsonOf } from "../change-document.ts";
 import type { Clock } from "../clock.ts";
 import type { Committer } from "../committer.ts";
 import { createKeyedLock } from "../keyed-lock.ts";
+import { type AdministrationAct, administrationEntry } from "../ledger/administration-entry.ts";
 import type { Namespaces } from "../namespaces.ts";
 import { acquire, atTime, type Lock, type LockMode, release, renew, takeOver } from "./lock.ts";
 

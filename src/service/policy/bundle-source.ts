@@ -4,7 +4,7 @@ import { sha256Hex } from "../../base/sha256.ts";
 import { parsePolicy } from "../../governance/policy/policy.ts";
 import { checkSignature } from "../../governance/policy/signature.ts";
 import { type Bundle, type Snapshot, snapshotOf } from "../../governance/policy/snapshot.ts";
-import { notEnforcedYet } from "../not-enforced-yet.ts";
+import { notEnforcedYet } from "./not-enforced-yet.ts";
 
 /** The text of a policy bundle, and where it comes from. */
 export type BundleSource = {

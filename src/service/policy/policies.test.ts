@@ -9,13 +9,13 @@ import { openSqlite } from "../../store/sqlite/sqlite.ts";
 import type { Store } from "../../store/store.ts";
 import { silentLog } from "../../telemetry/log.ts";
 import { createMetrics } from "../../telemetry/metrics.ts";
-import { serverNamespaceId } from "../audit.ts";
 import { createCommitter } from "../committer.ts";
-import { createSafetyKernel } from "../safety-kernel.ts";
+import { serverNamespaceId } from "../ledger/audit.ts";
 import { manualClock, unlimited } from "../service.test-kit.ts";
 import { type BundleSource, type Signing, unsignedAllowed } from "./bundle-source.ts";
 import { createPolicies, type Policies, type Publish, type SaveBundle } from "./policies.ts";
 import { createPublisher } from "./publisher.ts";
+import { createSafetyKernel } from "./safety-kernel.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "holdfast-publications-"));
 afterAll(() => rmSync(folder, { recursive: true }));

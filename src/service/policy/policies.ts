@@ -5,9 +5,9 @@ import type { Principal } from "../../governance/action.ts";
 import { type Change, diff } from "../../governance/policy/diff.ts";
 import type { Snapshot } from "../../governance/policy/snapshot.ts";
 import type { DocumentWrite } from "../../store/store.ts";
-import { serverNamespaceId } from "../audit.ts";
 import type { Clock } from "../clock.ts";
 import { type Committer, changeOutsideRuns } from "../committer.ts";
+import { serverNamespaceId } from "../ledger/audit.ts";
 import {
   type BundleProblem,
   type BundleSource,

@@ -4,11 +4,10 @@ import type { LedgerEntry } from "../../governance/ledger/ledger.ts";
 import type { Snapshot } from "../../governance/policy/snapshot.ts";
 import type { DocumentWrite } from "../../store/store.ts";
 import type { Log } from "../../telemetry/log.ts";
-import { serverNamespaceId } from "../audit.ts";
 import type { Clock } from "../clock.ts";
 import { type Committer, changeOutsideRuns } from "../committer.ts";
 import { createKeyedLock } from "../keyed-lock.ts";
-import type { SafetyKernel } from "../safety-kernel.ts";
+import { serverNamespaceId } from "../ledger/audit.ts";
 import { type BundleProblem, type BundleSource, compileBundles, contentHash, type Signing, unsignedAllowed } from "./bundle-source.ts";
 import {
   type Documents,
@@ -20,6 +19,7 @@ import {
   readSnapshot,
   snapshotWrite,
 } from "./policy-documents.ts";
+import type { SafetyKernel } from "./safety-kernel.ts";
 
 /** What decides now, and how it came to. */
 export type Current = {

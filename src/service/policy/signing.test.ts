@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { readCheckpointOptions } from "../checkpoint-options.ts";
+import { readCheckpointOptions } from "../ledger/checkpoint-options.ts";
 import { readSigning } from "./signing.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "holdfast-keys-"));

@@ -2,8 +2,8 @@ import type { OutgoingHttpHeaders } from "node:http";
 import { type DurationMs, type EpochMs, secondMs } from "../../base/time.ts";
 import { isObject, type Json } from "../../dag/json.ts";
 import { hostOf, type Incoming, problemOf, type SendRequest } from "../built-in/outgoing-request.ts";
-import { completedWith, failedWith, type LeaseJson, type Usage, type WorkerError } from "../lease-json.ts";
-import type { LeaseEnd } from "../leases.ts";
+import { completedWith, failedWith, type LeaseJson, type Usage, type WorkerError } from "../workers/lease-json.ts";
+import type { LeaseEnd } from "../workers/leases.ts";
 import { type Endpoint, signingSecrets } from "./endpoint.ts";
 import { signedHeaders } from "./webhook-signature.ts";
 

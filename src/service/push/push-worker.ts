@@ -7,15 +7,15 @@ import {
 } from "../../protocol/generated/temporal/api/workflowservice/v1/request_response.ts";
 import type { QueueKey } from "../../store/store.ts";
 import type { Log } from "../../telemetry/log.ts";
-import { watchAttempt } from "../attempt-watch.ts";
 import type { ActivityRequests } from "../built-in/built-in-worker.ts";
 import type { SendRequest } from "../built-in/outgoing-request.ts";
 import type { Clock } from "../clock.ts";
-import { leaseJson } from "../lease-json.ts";
-import { answerAttempt, deadlineOf, type LeaseEnd } from "../leases.ts";
 import type { Matching } from "../matching.ts";
 import type { Namespaces } from "../namespaces.ts";
-import { answerUntilHeard, here, type ServerWorker } from "../server-worker.ts";
+import { watchAttempt } from "../workers/attempt-watch.ts";
+import { leaseJson } from "../workers/lease-json.ts";
+import { answerAttempt, deadlineOf, type LeaseEnd } from "../workers/leases.ts";
+import { answerUntilHeard, here, type ServerWorker } from "../workers/server-worker.ts";
 import type { Endpoints, Served } from "./endpoints.ts";
 import { failed, pushTask } from "./push-request.ts";
 

@@ -14,7 +14,7 @@ import {
 import { wakeAt } from "../../execution/wake.ts";
 import { type Approval, ApprovalStatus } from "../../protocol/generated/holdfast/state/v1/governance.ts";
 import type { Store } from "../../store/store.ts";
-import { decodeApproval, endOf } from "../approval-record.ts";
+import { decodeApproval, endOf } from "../approvals/approval-record.ts";
 import type { InlineWorker } from "../dispatch.ts";
 import type { Runs } from "../runs.ts";
 import type { Transfer } from "../transfer.ts";

@@ -2,7 +2,7 @@ import { decodeRun } from "../../execution/stored-run.ts";
 import { heldActions } from "../../execution/unattended.ts";
 import { ApprovalStatus } from "../../protocol/generated/holdfast/state/v1/governance.ts";
 import type { Store, StoredApproval } from "../../store/store.ts";
-import { settle } from "../approval-record.ts";
+import { settle } from "../approvals/approval-record.ts";
 import type { InlineWorker } from "../dispatch.ts";
 import type { Namespaces } from "../namespaces.ts";
 import { NotCommitted, type Runs } from "../runs.ts";

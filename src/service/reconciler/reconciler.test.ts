@@ -15,7 +15,7 @@ import {
 } from "../../protocol/generated/temporal/api/workflowservice/v1/request_response.ts";
 import { change } from "../../store/contract/material.ts";
 import type { BacklogTask, RunKey } from "../../store/store.ts";
-import { holdActivity, pollActivity } from "../approvals.test-kit.ts";
+import { holdActivity, pollActivity } from "../approvals/approvals.test-kit.ts";
 import { fail, poll, schedule } from "../limits/limits.test-kit.ts";
 import { accepted, openCore, openTestStore, patient, type TestCore, turn } from "../service.test-kit.ts";
 

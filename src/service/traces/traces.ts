@@ -7,7 +7,7 @@ import { WorkflowExecutionStatus } from "../../protocol/generated/temporal/api/e
 import { History } from "../../protocol/generated/temporal/api/history/v1/message.ts";
 import { WorkflowExecutionInfo } from "../../protocol/generated/temporal/api/workflow/v1/message.ts";
 import type { ListedExecution, RunKey } from "../../store/store.ts";
-import { decodeApproval } from "../approval-record.ts";
+import { decodeApproval } from "../approvals/approval-record.ts";
 import { dagTaskQueue, jobTaskQueue } from "../built-in/server-task-queue.ts";
 import { listedRun } from "../dag/listed-runs.ts";
 import type { Engine } from "../engine.ts";

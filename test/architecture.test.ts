@@ -27,7 +27,7 @@ const arrows: { readonly [part: string]: readonly string[] } = {
   "src/store/encryption": ["src/base", "src/governance/ledger", "src/store"],
   "src/telemetry": ["src/base"],
   // Certificates of ports, and what those of clients prove.
-  "src/tls": ["src/base", "src/telemetry"],
+  "src/tls": ["src/base", "src/access", "src/telemetry"],
   "src/service": [
     "src/base",
     "src/protocol",

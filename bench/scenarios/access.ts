@@ -1,5 +1,6 @@
 import { createHash, randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
+import type { ClientCertificate } from "../../src/access/certificate.ts";
 import { defaultConfig } from "../../src/config/config.ts";
 import { identify, overwriteClaims, refusedTo } from "../../src/edge/rest/identify.ts";
 import { routeAccess } from "../../src/edge/rest/route-access.ts";
@@ -16,7 +17,6 @@ import { type Core, startCore } from "../../src/service/core.ts";
 import { openSqlite } from "../../src/store/sqlite/sqlite.ts";
 import { silentLog } from "../../src/telemetry/log.ts";
 import { createMetrics } from "../../src/telemetry/metrics.ts";
-import type { PeerCertificate } from "../../src/tls/peer-certificate.ts";
 import type { Figure } from "../figure.ts";
 import type { Scenario } from "../scenario.ts";
 import { createIssuer } from "../tenant.ts";
@@ -27,7 +27,7 @@ const dayMs = 86_400_000;
 const budgetUs = 30;
 const address = "127.0.0.1";
 
-const certificate: PeerCertificate = {
+const certificate: ClientCertificate = {
   commonName: "orders",
   dns: ["orders.internal"],
   uri: [],
@@ -114,7 +114,11 @@ async function newKey({ access: { keys } }: Core): Promise<string> {
 
 type Headers = { readonly [name: string]: string };
 
-function grpcCall({ access: { authenticate, lookup } }: Core, headers: Headers, certificate: PeerCertificate | null): () => Promise<void> {
+function grpcCall(
+  { access: { authenticate, lookup } }: Core,
+  headers: Headers,
+  certificate: ClientCertificate | null,
+): () => Promise<void> {
   const call: Pick<Call, "header" | "peer"> = { header: (name) => headers[name] ?? "", peer: { certificate, address } };
   const may = permits(rpcAccess.signalWorkflowExecution, lookup);
   const request = make(SignalWorkflowExecutionRequest, { namespace });

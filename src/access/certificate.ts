@@ -2,16 +2,17 @@ import { err, ok, type Result } from "../base/result.ts";
 import type { EpochMs } from "../base/time.ts";
 import type { AccessPrincipal } from "./principal.ts";
 
-/** What a client's certificate says, after TLS has checked its chain. */
+/** What a client has proved about itself: every field is what an authority that the server trusts has signed. */
 export type ClientCertificate = {
-  /** Empty if it has none. */
+  /** Of the subject; empty if it has none, or several. */
   readonly commonName: string;
-  /** The subject's alternative names, by kind. */
+  /** Its alternative names by kind, in the order of the certificate. */
   readonly dns: readonly string[];
   readonly uri: readonly string[];
   readonly email: readonly string[];
-  /** SHA-256 of the whole. */
+  /** SHA-256 of the whole, 64 hexadecimal digits in lower case. */
   readonly fingerprint: string;
+  /** A connection may outlive it. */
   readonly expiresAt: EpochMs;
 };
 

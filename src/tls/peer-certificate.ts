@@ -1,27 +1,13 @@
 import type { X509Certificate } from "node:crypto";
 import type { Duplex } from "node:stream";
 import { TLSSocket } from "node:tls";
-import type { EpochMs } from "../base/time.ts";
-
-/** What a client has proved about itself: every field is what an authority that the server trusts has signed. */
-export type PeerCertificate = {
-  /** Of the subject; empty if it has none, or several. */
-  readonly commonName: string;
-  /** Its alternative names by kind, in the order of the certificate. */
-  readonly dns: readonly string[];
-  readonly uri: readonly string[];
-  readonly email: readonly string[];
-  /** SHA-256 of the whole, 64 hexadecimal digits in lower case. */
-  readonly fingerprint: string;
-  /** A connection may outlive it. */
-  readonly expiresAt: EpochMs;
-};
+import type { ClientCertificate } from "../access/certificate.ts";
 
 /**
  * The certificate that the client of a connection has shown. Null when it has shown none, when `tls.clientCa` does not vouch for it, and on a
  * connection without TLS. Read once for each connection, since it does not change while that lasts.
  */
-export function peerCertificateOf(socket: Duplex): PeerCertificate | null {
+export function peerCertificateOf(socket: Duplex): ClientCertificate | null {
   if (!(socket instanceof TLSSocket)) return null;
   const known = read.get(socket);
   if (known !== undefined) return known;
@@ -32,10 +18,10 @@ export function peerCertificateOf(socket: Duplex): PeerCertificate | null {
   return certificate;
 }
 
-const read = new WeakMap<Duplex, PeerCertificate | null>();
+const read = new WeakMap<Duplex, ClientCertificate | null>();
 
 /** What a certificate says. Whether that is true has to be known. */
-export function peerCertificateFrom(certificate: X509Certificate): PeerCertificate {
+export function peerCertificateFrom(certificate: X509Certificate): ClientCertificate {
   const { CN } = certificate.toLegacyObject().subject;
   const names = alternativeNames(certificate.subjectAltName ?? "");
   const of = (kind: string): readonly string[] => names.filter((name) => name.kind === kind).map(({ value }) => value);

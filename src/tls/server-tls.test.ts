@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type ConnectionOptions, connect as connectTls } from "node:tls";
 import { afterEach, describe, expect, test, vi } from "vitest";
+import type { ClientCertificate } from "../access/certificate.ts";
 import { ok } from "../base/result.ts";
 import { hourMs } from "../base/time.ts";
 import { startHttpEdge } from "../edge/http/server.ts";
@@ -14,7 +15,7 @@ import { startGrpcServer } from "../edge/temporal/grpc/grpc.ts";
 import { unary } from "../edge/temporal/grpc/unary.ts";
 import { silentLog } from "../telemetry/log.ts";
 import { authority, type CertificateFields, filesOf, forLoopback, type Issued } from "./certificate.test-kit.ts";
-import { type PeerCertificate, peerCertificateOf } from "./peer-certificate.ts";
+import { peerCertificateOf } from "./peer-certificate.ts";
 import { openServerTls, type ServerTls, type ServerTlsOptions } from "./server-tls.ts";
 
 const ca = authority();
@@ -113,7 +114,7 @@ const trusting: ConnectionOptions = { ca: ca.certificatePem, host: "127.0.0.1" }
 const showing = ({ certificatePem, keyPem }: Issued): ConnectionOptions => ({ cert: certificatePem, key: keyPem });
 
 /** The certificate that the server sees. */
-const asked: { readonly [K in Port]: (port: number, options?: ConnectionOptions) => Promise<PeerCertificate | null> } = {
+const asked: { readonly [K in Port]: (port: number, options?: ConnectionOptions) => Promise<ClientCertificate | null> } = {
   grpc: (port, options) =>
     new Promise((resolve, reject) => {
       const session = connectHttp2(`https://127.0.0.1:${port}`, { ...trusting, ...options });
@@ -127,7 +128,7 @@ const asked: { readonly [K in Port]: (port: number, options?: ConnectionOptions)
         session.destroy();
         const text = Buffer.concat(parts).subarray(5).toString();
         if (text === "") reject(new Error("no answer"));
-        else resolve(JSON.parse(text) as PeerCertificate | null);
+        else resolve(JSON.parse(text) as ClientCertificate | null);
       });
       stream.end(Buffer.alloc(5));
     }),
@@ -136,7 +137,7 @@ const asked: { readonly [K in Port]: (port: number, options?: ConnectionOptions)
       const sent = request(`https://127.0.0.1:${port}/api/x`, { ...trusting, ...options, agent: false }, (response) => {
         const parts: Buffer[] = [];
         response.on("data", (part: Buffer) => parts.push(part));
-        response.on("end", () => resolve(JSON.parse(Buffer.concat(parts).toString()) as PeerCertificate | null));
+        response.on("end", () => resolve(JSON.parse(Buffer.concat(parts).toString()) as ClientCertificate | null));
       });
       sent.on("error", reject);
       sent.end();
@@ -326,7 +327,7 @@ describe("a session that is taken up again", () => {
       });
       socket.once("error", reject);
       socket.once("end", () => {
-        const certificate = JSON.parse(text.split("\r\n\r\n")[1] ?? "") as PeerCertificate | null;
+        const certificate = JSON.parse(text.split("\r\n\r\n")[1] ?? "") as ClientCertificate | null;
         resolve({ seen: certificate?.commonName ?? null, session, isReused: socket.isSessionReused() });
       });
       socket.write("GET /api/x HTTP/1.0\r\nhost: localhost\r\n\r\n");

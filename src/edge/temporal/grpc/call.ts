@@ -1,7 +1,7 @@
 import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from "node:http2";
+import type { ClientCertificate } from "../../../access/certificate.ts";
 import { ok } from "../../../base/result.ts";
 import type { DurationMs, EpochMs } from "../../../base/time.ts";
-import type { PeerCertificate } from "../../../tls/peer-certificate.ts";
 import { Code } from "./code.ts";
 import { acceptedEncodings, decompressed } from "./decompress.ts";
 import { FrameReader, framed } from "./frames.ts";
@@ -29,7 +29,7 @@ export type Call = {
 
 export type Peer = {
   /** What its certificate proves, null if there is none. */
-  readonly certificate: PeerCertificate | null;
+  readonly certificate: ClientCertificate | null;
   /** IP address; empty when the connection is gone. */
   readonly address: string;
 };

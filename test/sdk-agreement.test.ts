@@ -46,6 +46,7 @@ test("patterns fit the same texts", () => {
     fc.property(pattern, subject, (written, given) => {
       expect(globOf(written)(given)).toBe(compileGlob(written)?.fits(given));
     }),
-    { numRuns: 2_000 },
+    // What a class takes is not given back: there is no way for the second star past the `/`.
+    { numRuns: 2_000, examples: [["*[^a]*a", "c/a"]] },
   );
 });

@@ -5,7 +5,8 @@ import { encode, make } from "../../src/protocol/codec.ts";
 import { TaskQueue } from "../../src/protocol/generated/temporal/api/taskqueue/v1/message.ts";
 import { PollActivityTaskQueueRequest } from "../../src/protocol/generated/temporal/api/workflowservice/v1/request_response.ts";
 import type { Issued } from "../../src/tls/certificate.test-kit.ts";
-import { type AccessServer, own, root, startAccessServer } from "./access-server.ts";
+import { root } from "../guarded-server.ts";
+import { type AccessServer, own, startAccessServer } from "./access-server.ts";
 import { type From, type Headers, openGrpc, openHttp } from "./raw-client.ts";
 
 // What waits or watches ends when its credential does, and roles count as they are now.

@@ -1,130 +1,31 @@
-import { randomUUID } from "node:crypto";
 import { connect as connectHttp2, type IncomingHttpHeaders } from "node:http2";
 import { connect, type Socket } from "node:net";
 import type { Grant } from "../../src/access/principal.ts";
-import { dayMs } from "../../src/base/time.ts";
-import { defaultConfig } from "../../src/config/config.ts";
-import { type HttpLimits, startHttpEdge } from "../../src/edge/http/server.ts";
-import type { RestOptions } from "../../src/edge/rest/hooks.ts";
-import { refuseMetrics } from "../../src/edge/rest/metrics-access.ts";
-import { createRestApi } from "../../src/edge/rest/rest.ts";
-import { credentialsOf } from "../../src/edge/temporal/credentials.ts";
-import { startTemporalEdge, type TemporalEdgeLimits } from "../../src/edge/temporal/server.ts";
-import { type AccessOptions, openAccess } from "../../src/service/access/access.ts";
-import type { ApiKey } from "../../src/service/access/directory.ts";
-import type { Manager, WantedKey } from "../../src/service/access/keys.ts";
-import { openSession } from "../../src/service/access/session.ts";
-import { createSystemClock } from "../../src/service/clock.ts";
-import { type Core, type CoreOptions, startCore } from "../../src/service/core.ts";
-import { openSqlite } from "../../src/store/sqlite/sqlite.ts";
-import { createLog } from "../../src/telemetry/log.ts";
-import { createMetrics } from "../../src/telemetry/metrics.ts";
+import type { WantedKey } from "../../src/service/access/keys.ts";
+import { type GuardedServer, type GuardedServerOptions, startGuardedServer } from "../guarded-server.ts";
 
-// What the tests of this folder share: a whole server on loopback that asks everybody who they are, whose log and metrics a test reads, and
-// clients that send exactly what they are told to.
+// What the tests of this folder share: a server without TLS, and clients that send exactly what they are told to.
 
-export type Target = {
-  readonly core: Core;
+export type Target = Omit<GuardedServer, "grpc" | "http" | "key"> & {
   readonly grpcPort: number;
   readonly httpPort: number;
   readonly url: string;
-  /** Everything that was logged, as it was written. */
-  log(): string;
-  metrics(): string;
-  /** Makes a key, and gives its text. */
-  key(grants: readonly Grant[], wanted?: Partial<WantedKey>): Promise<{ readonly key: ApiKey; readonly text: string }>;
-  revoke(key: ApiKey): Promise<void>;
-  stop(): Promise<void>;
+  key(grants: readonly Grant[], wanted?: Partial<WantedKey>): ReturnType<GuardedServer["key"]>;
 };
-
-/** Whoever runs the tests may do everything. */
-export const root: Manager = { id: "root", authority: openSession.authority };
 
 export const admin: readonly Grant[] = [{ namespaces: ["*"], roles: ["admin"] }];
 export const inTenant = (namespace: string, ...roles: readonly string[]): readonly Grant[] => [{ namespaces: [namespace], roles }];
 
-export type TargetOptions = {
-  readonly access?: Partial<AccessOptions>;
-  readonly core?: Partial<CoreOptions>;
-  readonly rest?: Partial<RestOptions>;
-  readonly http?: Partial<HttpLimits>;
-  readonly grpc?: Partial<TemporalEdgeLimits>;
-};
-
 /** With the namespaces `default` and `other`. */
-export async function startTarget({ access, core: coreOptions, rest, http: httpLimits, grpc }: TargetOptions = {}): Promise<Target> {
-  const written: string[] = [];
-  const log = createLog({ level: "debug", format: "json" }, { write: (line) => written.push(line) });
-  const metrics = createMetrics();
-  const store = await openSqlite({ path: ":memory:" });
-  const core = await startCore({
-    store,
-    clock: createSystemClock(),
-    log,
-    metrics,
-    limits: defaultConfig.limits,
-    longPoll: { poll: 20_000, history: 20_000, update: 20_000 },
-    newId: randomUUID,
-    namespaces: ["default", "other"].map((name) => ({ name, retention: dayMs, searchAttributes: {} })),
-    retention: true,
-    access: { ...openAccess, required: true, ...access },
-    ...coreOptions,
-  });
-  const temporal = await startTemporalEdge({
-    services: core.services,
-    access: { authenticate: (call) => core.access.authenticate(credentialsOf(call)), lookup: core.access.lookup },
-    host: "127.0.0.1",
-    port: 0,
-    log,
-    metrics,
-    limits: grpc ?? {},
-  });
-  const api = () =>
-    createRestApi({ services: core, options: { ...defaultConfig.api, requestsPerSecond: null, ...rest }, metrics, log: log.child("api") });
-  const http = await startHttpEdge({
-    host: "127.0.0.1",
-    port: 0,
-    ready: () => true,
-    metrics,
-    api,
-    log,
-    refuseMetrics: (request) => refuseMetrics(request, core.access),
-    limits: httpLimits ?? {},
-    refused: (limit) => metrics.refusedByLimit.add(1, "http", limit),
-  });
-  let keys = 0;
+export async function startTarget(options: GuardedServerOptions = {}): Promise<Target> {
+  const server = await startGuardedServer(["other"], options);
+  const portOf = (address: string): number => Number(address.split(":").at(-1));
   return {
-    core,
-    grpcPort: temporal.port,
-    httpPort: Number(http.address.split(":").at(-1)),
-    url: `http://${http.address}`,
-    log: () => written.join(""),
-    metrics: () => metrics.render(),
-    key: async (grants, wanted = {}) => {
-      const name = `key-${++keys}`;
-      const made = await core.access.keys.create(root, {
-        name,
-        principal: name,
-        kind: "service",
-        taskQueues: null,
-        expiresAt: null,
-        grants,
-        ...wanted,
-      });
-      if (!made.ok) throw new Error(JSON.stringify(made.error));
-      return made.value;
-    },
-    revoke: async ({ id }) => {
-      const revoked = await core.access.keys.revoke(root, id);
-      if (!revoked.ok) throw new Error(revoked.error.kind);
-    },
-    stop: async () => {
-      core.stream.end();
-      await temporal.stop();
-      await http.stop();
-      await core.stop();
-      await store.close();
-    },
+    ...server,
+    grpcPort: portOf(server.grpc),
+    httpPort: portOf(server.http),
+    url: `http://${server.http}`,
+    key: (grants, wanted = {}) => server.key({ grants, ...wanted }),
   };
 }
 
